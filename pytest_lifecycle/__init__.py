@@ -1,0 +1,63 @@
+"""Trace a request through a Python web app, from the server's call to the response, without touching the app.
+
+Everything public is here; modules are imported when a name is first used, so that the pytest plugin starts fast.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._client import AsyncClient as AsyncClient
+    from ._client import Client as Client
+    from ._client import observe as observe
+    from ._errors import LifecycleError as LifecycleError
+    from ._trace.facts import Outcome as Outcome
+    from ._trace.facts import RaisedException as RaisedException
+    from ._trace.facts import Validation as Validation
+    from ._trace.facts import ValidationIssue as ValidationIssue
+    from ._trace.span import Kind as Kind
+    from ._trace.span import Span as Span
+    from ._trace.trace import Trace as Trace
+
+_HOMES = {
+    "AsyncClient": "._client",
+    "Client": "._client",
+    "Kind": "._trace.span",
+    "LifecycleError": "._errors",
+    "Outcome": "._trace.facts",
+    "RaisedException": "._trace.facts",
+    "Span": "._trace.span",
+    "Trace": "._trace.trace",
+    "Validation": "._trace.facts",
+    "ValidationIssue": "._trace.facts",
+    "observe": "._client",
+}
+
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "Kind",
+    "LifecycleError",
+    "Outcome",
+    "RaisedException",
+    "Span",
+    "Trace",
+    "Validation",
+    "ValidationIssue",
+    "observe",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(home, __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -1,0 +1,126 @@
+"""The traces of one test: who collects them, and how many are kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, final
+
+import pytest
+
+if TYPE_CHECKING:
+    from ._client import AsyncClient
+    from ._trace.trace import Trace
+
+TRACE_LIMIT: Final = 1000
+"""How many traces of a test are kept: the newest."""
+
+
+@final
+class ItemTraces:
+    """What was observed while one test ran.
+
+    Attributes:
+        traces: The newest finished traces, oldest first; the list that `lifecycle_traces` hands out.
+        dropped: How many older ones were dropped to stay within `TRACE_LIMIT`.
+        undelivered: The traces that hooks were not told of yet; None where nobody implements the hook.
+        async_clients: The clients to close at the end of the test's own coroutine.
+    """
+
+    __slots__ = ("_holders", "_reported", "async_clients", "dropped", "traces", "undelivered")
+
+    def __init__(self, *, delivers: bool) -> None:
+        self.traces: list[Trace] = []
+        self.dropped = 0
+        self.undelivered: list[Trace] | None = [] if delivers else None
+        self.async_clients: list[AsyncClient] = []
+        self._holders = 0
+        self._reported = 0
+
+    def add(self, trace: Trace) -> None:
+        """Keep a trace. Called by the observer, in whatever thread the request ended: it must not raise or linger."""
+        self.traces.append(trace)
+        if self.undelivered is not None:
+            self.undelivered.append(trace)
+        if len(self.traces) > TRACE_LIMIT:
+            del self.traces[0]
+            self.dropped += 1
+
+    def hold(self) -> None:
+        """Switch observation on for this test; each call wants one `release`.
+
+        Raises:
+            LifecycleError: Observation cannot be switched on.
+        """
+        from ._observe import session
+
+        if self._holders == 0:
+            session.acquire()
+            session.subscribe(self.add)
+        self._holders += 1
+
+    def release(self) -> None:
+        """Switch observation off once nobody in this test wants it any more."""
+        from ._observe import session
+
+        self._holders -= 1
+        if self._holders == 0:
+            session.unsubscribe(self.add)
+            session.release()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether observation is on for this test."""
+        return self._holders > 0
+
+    def start_over(self) -> None:
+        """Forget what was seen: the test's function is called once more, with another example."""
+        self.traces.clear()
+        self.dropped = 0
+        self._reported = 0
+
+    def unreported(self) -> tuple[list[Trace], int]:
+        """Give the traces that no report has shown yet, and how many were dropped before them; then they count as shown."""
+        seen = self.dropped + len(self.traces)
+        fresh = min(seen - self._reported, len(self.traces))
+        missed = seen - self._reported - fresh
+        self._reported = seen
+        return self.traces[len(self.traces) - fresh :], missed
+
+
+ITEM: Final = pytest.StashKey[ItemTraces]()
+
+
+def traces_of(item: pytest.Item) -> ItemTraces:
+    """Give the traces of this test, ready to collect."""
+    if ITEM not in item.stash:
+        delivers = bool(item.config.hook.pytest_lifecycle_trace.get_hookimpls())
+        item.stash[ITEM] = ItemTraces(delivers=delivers)
+    return item.stash[ITEM]
+
+
+ADAPTERS_ADDED: Final = pytest.StashKey[bool]()
+
+
+def observe(item: pytest.Item) -> ItemTraces:
+    """Observe this test until `release` is called on what is returned.
+
+    Raises:
+        LifecycleError: Observation cannot be switched on.
+    """
+    config = item.config
+    if ADAPTERS_ADDED not in config.stash:
+        config.stash[ADAPTERS_ADDED] = True
+        from ._observe import session
+
+        for adapters in config.hook.pytest_lifecycle_adapters(config=config):
+            session.add_adapters(adapters)
+    traces = traces_of(item)
+    traces.hold()
+    return traces
+
+
+def deliver(item: pytest.Item) -> None:
+    """Tell the hooks of the traces they were not told of yet."""
+    __tracebackhide__ = True
+    traces = item.stash.get(ITEM, None)
+    while traces is not None and traces.undelivered:
+        item.ihook.pytest_lifecycle_trace(item=item, trace=traces.undelivered.pop(0))

@@ -1,0 +1,174 @@
+"""From ``"shop.main:app"`` to the app: imports it, or says what is there instead."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import sys
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+from ._errors import LifecycleError
+
+OPTION: Final = "lifecycle_app"
+NAMES_SHOWN: Final = 10
+"""How many names an error lists."""
+
+
+def load_app(spec: str, *, rootdir: Path) -> object:
+    """Give the app that ``"module:attribute"`` or ``"module:factory()"`` names; the attribute may be dotted.
+
+    Args:
+        spec: What to look for.
+        rootdir: Where the project is; only to say what could be done when a module is not found.
+
+    Raises:
+        LifecycleError: The spec is malformed (slug ``app-spec``), the module cannot be imported
+            (``app-import``, chained to what was raised), it has no such attribute (``app-attribute``), the factory
+            failed (``app-factory``), or what was found can be no app (``app-not-callable``).
+    """
+    module_name, attribute, is_factory = _parse(spec)
+    module = _import(spec, module_name, rootdir)
+    found = _attribute(spec, module, attribute)
+    if is_factory:
+        found = _call(spec, found)
+    return _checked(spec, found, is_factory)
+
+
+def _parse(spec: str) -> tuple[str, str, bool]:
+    module_name, colon, attribute = spec.strip().partition(":")
+    is_factory = attribute.endswith("()")
+    attribute = attribute.removesuffix("()")
+    parts = [*module_name.split("."), *attribute.split(".")]
+    if not colon or not all(part.isidentifier() for part in parts):
+        raise LifecycleError(
+            f"{OPTION} is {spec!r}. Write it as 'module:attribute' or 'module:factory()', as in 'shop.main:app'.",
+            slug="app-spec",
+        )
+    return module_name, attribute, is_factory
+
+
+# -- the module
+
+
+def _import(spec: str, name: str, rootdir: Path) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
+            advice = _advice(name, error.name, rootdir)
+            message = f"{OPTION} is {spec!r}, but there is no module {error.name!r}. {advice}"
+        else:
+            message = _import_failed(spec, name, error)
+        raise LifecycleError(message, slug="app-import") from error
+    except (Exception, SystemExit) as error:
+        raise LifecycleError(_import_failed(spec, name, error), slug="app-import") from error
+
+
+def _import_failed(spec: str, name: str, error: BaseException) -> str:
+    return (
+        f"{OPTION} is {spec!r}, but importing {name!r} failed: {type(error).__qualname__}: {error}."
+        f" The traceback above says where; `python -c 'import {name}'` shows it alone."
+    )
+
+
+def _advice(name: str, missing: str, rootdir: Path) -> str:
+    """Say what to do about a module that is not there."""
+    if "." in missing:
+        package = sys.modules.get(missing.rpartition(".")[0])
+        there = [module.name for module in pkgutil.iter_modules(getattr(package, "__path__", []))]
+        return _alternatives(missing.rpartition(".")[2], there, f"Package {missing.rpartition('.')[0]!r} has")
+    for folder in (".", "src"):
+        place = rootdir / folder
+        if (place / missing).is_dir() or (place / f"{missing}.py").is_file():
+            return f'It is in {place.resolve()}, which is not on sys.path: set `pythonpath = ["{folder}"]` for pytest.'
+    if not _on_path(rootdir):
+        return f'The rootdir {rootdir} is not on sys.path: set `pythonpath = ["."]` for pytest, or install the project.'
+    there = [module.name for module in pkgutil.iter_modules([str(rootdir)])]
+    return _alternatives(missing, there, f"{rootdir} has")
+
+
+def _on_path(folder: Path) -> bool:
+    return any(Path(entry or ".").resolve() == folder.resolve() for entry in sys.path)
+
+
+# -- the attribute
+
+
+def _attribute(spec: str, module: ModuleType, dotted: str) -> object:
+    found: object = module
+    for position, name in enumerate(dotted.split(".")):
+        try:
+            found = getattr(found, name)
+        except AttributeError as error:
+            owner = ".".join([module.__name__, *dotted.split(".")[:position]])
+            kind = "module" if position == 0 else "object"
+            there = _alternatives(name, _callables(found), "Its callables are:")
+            raise LifecycleError(
+                f"{OPTION} is {spec!r}, but the {kind} {owner!r} has no {name!r}. {there}", slug="app-attribute"
+            ) from error
+    return found
+
+
+def _callables(owner: object) -> list[str]:
+    """Name what could be meant: callables of the module's own first, then those it imported."""
+    own: list[str] = []
+    imported: list[str] = []
+    for name, value in sorted(vars(owner).items() if hasattr(owner, "__dict__") else ()):
+        if name.startswith("_") or not callable(value):
+            continue
+        is_definition = inspect.isclass(value) or inspect.isroutine(value)
+        is_import = is_definition and getattr(value, "__module__", None) != getattr(owner, "__name__", None)
+        (imported if is_import else own).append(name)
+    return own or imported
+
+
+def _alternatives(wanted: str, there: Iterable[str], introduction: str) -> str:
+    names = sorted(there, key=lambda name: name not in get_close_matches(wanted, [name]))
+    close = get_close_matches(wanted, names, n=1)
+    listed = ", ".join(names[:NAMES_SHOWN]) + (", ..." if len(names) > NAMES_SHOWN else "")
+    meant = f"Did you mean {close[0]!r}? " if close else ""
+    return f"{meant}{introduction} {listed or 'none'}."
+
+
+# -- the app
+
+
+def _call(spec: str, factory: object) -> object:
+    if not callable(factory):
+        raise LifecycleError(
+            f"{OPTION} is {spec!r}, but that is {_article(factory)}, no function. Leave out the '()'.",
+            slug="app-factory",
+        )
+    try:
+        return factory()
+    except (Exception, SystemExit) as error:
+        raise LifecycleError(
+            f"{OPTION} is {spec!r}, but the call raised {type(error).__qualname__}: {error}."
+            f" A factory that needs arguments belongs into an own `{OPTION}` fixture.",
+            slug="app-factory",
+        ) from error
+
+
+def _checked(spec: str, app: object, is_factory: bool) -> object:
+    if not callable(app):
+        what = "returned" if is_factory else "is"
+        raise LifecycleError(
+            f"{OPTION} is {spec!r}, but that {what} {_article(app)}. Name a WSGI or ASGI callable.",
+            slug="app-not-callable",
+        )
+    if not is_factory and inspect.isfunction(app) and not inspect.signature(app).parameters:
+        raise LifecycleError(
+            f"{OPTION} is {spec!r}, but that function takes no arguments, so it is no app."
+            f" If it makes one, write {spec.strip() + '()'!r}.",
+            slug="app-not-callable",
+        )
+    return app
+
+
+def _article(value: object) -> str:
+    return "None" if value is None else f"an object of type {type(value).__qualname__!r}"

@@ -1,0 +1,58 @@
+"""The adapter contract: what one library's functions mean."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Protocol
+
+from .probe import Expected, Probe
+
+if TYPE_CHECKING:
+    from .._trace.span import Span
+
+
+class Watcher(Protocol):
+    """What an adapter can ask of the observer while a request is under way."""
+
+    def watch(self, probe: Probe) -> None:
+        """Watch a function that was just found: every call of it is a step from now on."""
+
+    def ignore(self, function: object) -> None:
+        """Take no notice of this function, although its shape says it is a step."""
+
+    def expect(self, span: Span, expected: Expected) -> None:
+        """Take these functions for steps when they run beneath the span (see `probe.expecting`)."""
+
+
+class Adapter:
+    """What one library's functions mean. Subclass it, set the attributes, and give the probes.
+
+    Attributes:
+        name: What `Trace.framework` says for its apps.
+        distribution: The distribution it observes, as on PyPI.
+        supports: The versions that its claims were tested against.
+        module: The module that must have been imported for it to become active; an adapter imports its library
+            only inside its methods. Empty: always active.
+    """
+
+    name: str = ""
+    distribution: str = ""
+    supports: str = ""
+    module: str = ""
+    watcher: Watcher
+
+    def probes(self) -> Iterable[Probe]:
+        """Give the library's own functions to watch. Called once each time observation is switched on."""
+        return ()
+
+    def discover(self, code: types.CodeType, frame: types.FrameType) -> Probe | None:
+        """Look at code that runs for the first time: give a probe if its shape alone says what it is."""
+        return None
+
+    def attach(self, watcher: Watcher) -> None:
+        """Take the observer to ask; called as the adapter becomes active."""
+        self.watcher = watcher
+
+    def forget(self) -> None:
+        """Drop what was remembered of apps; called as observation is switched off."""

@@ -1,0 +1,289 @@
+"""A probe: one function to watch, and what its calls mean."""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, final
+
+from .._trace.span import Kind, Span
+
+if TYPE_CHECKING:
+    from .._trace.exchange import Exchange
+
+
+class Step(NamedTuple):
+    """What a call is: the part of a span that is known before it runs."""
+
+    kind: Kind
+    name: str
+    target: str = ""
+    builtin: bool = False
+
+
+@final
+class Call:
+    """One activation of a watched function; valid only inside the callback that receives it.
+
+    Attributes:
+        frame: The running frame.
+        parent: The span around it; None outside any request.
+        span: Its own span; None for a probe that makes none.
+        result: What it returned (in `leaving`; for a generator that ends, None).
+        error: The exception that left it (in `leaving`), or None.
+    """
+
+    __slots__ = ("_values", "error", "frame", "parent", "result", "span")
+
+    def __init__(self, frame: types.FrameType, parent: Span | None) -> None:
+        self.frame = frame
+        self.parent = parent
+        self.span: Span | None = None
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self._values: Mapping[str, Any] | None = None
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """The call's variables as they are now: its arguments and what its closure holds, by name."""
+        if self._values is None:
+            self._values = self.frame.f_locals
+        return self._values
+
+    def __getitem__(self, name: str) -> Any:
+        """Give one variable; KeyError where the call has none of that name."""
+        return self.values[name]
+
+    @property
+    def owner(self) -> Any:
+        """The first argument: `self` of a method."""
+        return self.values[self.frame.f_code.co_varnames[0]]
+
+    @property
+    def exchange(self) -> Exchange:
+        """The request that this call is part of.
+
+        Raises:
+            LookupError: The call is part of no request.
+        """
+        span = self.span or self.parent
+        if span is None or span.exchange is None:
+            raise LookupError("this call is part of no request")
+        return span.exchange
+
+    def mark(self, kind: Kind, name: str, **attributes: Any) -> Span:
+        """Add a step without a duration inside the running one: something that was decided here."""
+        around = self.span or self.parent
+        span = Span(kind, name, parent=around, thread=around.thread if around else 0, exchange=self.exchange)
+        span.attributes.update(attributes)
+        span.close()
+        if around is not None:
+            around.children.append(span)
+        return span
+
+
+Callback = Callable[[Call], None]
+
+
+@final
+class Probe:
+    """A function to watch: what its calls are, and what to read as they start and end.
+
+    Args:
+        target: The function, method, class (its `__init__`) or callable object to watch, or its code object.
+        kind: What a call of it is.
+        name: The span's name, or a function of the call that gives it; by default the function's own name.
+        builtin: Whether it is a part of the framework that no user configured.
+        span: Whether a call becomes a span; without one, only `entering` and `leaving` are called.
+        applies: Says whether a call counts at all. Without it every call does.
+        describe: Gives kind, name and the rest of a call at once, instead of `kind` and `name`;
+            None for a call that is no step.
+        opens: Gives a new `Exchange` where the call is the start of a request, else None.
+        entering: Called as the call starts, with `Call.span` set.
+        leaving: Called as it returns or unwinds, with `Call.result` or `Call.error` set. On CPython 3.11 the error
+            is a placeholder: whatever needs the exception itself belongs in `raising`.
+        raising: Called with the span (without one: the span around it) and the exception that left the call.
+        carries: Whether a coroutine that the call returns without awaiting it belongs to the call:
+            its span then ends with that coroutine.
+        adapter: The name of the adapter, for its faults; the observer sets it.
+
+    Callbacks keep no frame, request or response. One that raises is switched off and named in `Trace.warnings`.
+
+    Raises:
+        ValueError: The target has no Python code to watch (it is compiled).
+    """
+
+    __slots__ = (
+        "adapter",
+        "applies",
+        "builtin",
+        "carries",
+        "code",
+        "describe",
+        "entering",
+        "kind",
+        "leaving",
+        "name",
+        "opens",
+        "raising",
+        "span",
+        "target",
+    )
+
+    def __init__(
+        self,
+        target: object,
+        kind: Kind = Kind.INTERNAL,
+        *,
+        name: str | Callable[[Call], str] | None = None,
+        builtin: bool = False,
+        span: bool = True,
+        applies: Callable[[Call], bool] | None = None,
+        describe: Callable[[Call], Step | None] | None = None,
+        opens: Callable[[Call], Exchange | None] | None = None,
+        entering: Callback | None = None,
+        leaving: Callback | None = None,
+        raising: Callable[[Span, BaseException], None] | None = None,
+        carries: bool = False,
+    ) -> None:
+        code = code_of(target)
+        if code is None:
+            raise ValueError(f"{target!r} has no Python code to watch.")
+        self.code = code
+        self.kind = kind
+        self.name = name_of(target) if name is None else name
+        self.target = location_of(target)
+        self.builtin = builtin
+        self.span = span
+        self.applies = applies
+        self.describe = describe
+        self.opens = opens
+        self.entering = entering
+        self.leaving = leaving
+        self.raising = raising
+        self.carries = carries
+        self.adapter = ""
+
+    @property
+    def starts_only(self) -> bool:
+        """Whether only the start of a call matters."""
+        return not self.span and self.leaving is None and self.raising is None
+
+    def step(self, call: Call) -> Step | None:
+        """Say what this call is; None where it is no step."""
+        if self.describe is not None:
+            return self.describe(call)
+        name = self.name if isinstance(self.name, str) else self.name(call)
+        return Step(self.kind, name, self.target, self.builtin)
+
+
+Expected = dict[int, Probe]
+"""What is to run next beneath a span, by the `id` of its code."""
+
+
+def expecting(probes: Iterable[Probe]) -> Expected:
+    """Make the table that `Span.expected` holds: these functions are steps when they run beneath that span."""
+    return {id(probe.code): probe for probe in probes}
+
+
+def unwrapped(function: object) -> object:
+    """Follow partials and bound methods to the function that holds the code."""
+    while True:
+        if isinstance(function, functools.partial | functools.partialmethod):
+            function = function.func
+        elif isinstance(function, types.MethodType | staticmethod | classmethod):
+            function = function.__func__
+        else:
+            return function
+
+
+def code_of(function: object) -> types.CodeType | None:
+    """Give the code object that runs when this is called; None where it is compiled."""
+    function = unwrapped(function)
+    if isinstance(function, types.CodeType):
+        return function
+    if isinstance(function, types.FunctionType):
+        return function.__code__
+    if isinstance(function, property):
+        return code_of(function.fget)
+    if isinstance(function, type):
+        return code_of(unwrapped(function.__init__))  # type: ignore[misc]
+    call = getattr(type(function), "__call__", None)
+    call = unwrapped(call)
+    return call.__code__ if isinstance(call, types.FunctionType) else None
+
+
+def plain_name(qualname: str) -> str:
+    """Drop the functions around a name: what follows its last ``<locals>.``."""
+    return qualname.rpartition("<locals>.")[2]
+
+
+def name_of(function: object) -> str:
+    """Name a callable as a trace shows it: a function by its own name, an object by its class."""
+    function = unwrapped(function)
+    if isinstance(function, types.CodeType):
+        return plain_name(function.co_qualname)
+    qualname = getattr(function, "__qualname__", None)
+    if not isinstance(qualname, str):
+        qualname = type(function).__qualname__
+    return plain_name(qualname)
+
+
+def location_of(function: object) -> str:
+    """Say where a callable is, as ``"module:qualname"``."""
+    function = unwrapped(function)
+    if isinstance(function, types.CodeType):
+        return f":{function.co_qualname}"
+    if not isinstance(function, types.FunctionType | type):
+        function = type(function)
+    return f"{function.__module__}:{function.__qualname__}"
+
+
+def nested_code(function: object, *names: str) -> list[types.CodeType]:
+    """Give the code of the functions that are defined inside this one under these names, at any depth."""
+    code = code_of(function)
+    pending = [code] if code is not None else []
+    found = []
+    while pending:
+        inner = [const for const in pending.pop().co_consts if isinstance(const, types.CodeType)]
+        found += [const for const in inner if const.co_name in names]
+        pending += inner
+    return found
+
+
+def decorator_name(code: types.CodeType) -> str:
+    """Name the decorator that made a wrapper: what stands before the first ``.<locals>.`` of the wrapper's code."""
+    return code.co_qualname.partition(".<locals>.")[0]
+
+
+def handler_chain(
+    function: object, *, name: str | None = None, entering: Callback | None = None, leaving: Callback | None = None
+) -> list[Probe]:
+    """Give the probes for a handler as the framework holds it: its decorators, outermost first, then the handler.
+
+    Decorators are found through `__wrapped__` (see `functools.wraps`); `name` overrides the handler's.
+    What is compiled is left out.
+    """
+    chain: list[object] = [function]
+    while True:
+        inner = getattr(unwrapped(chain[-1]), "__wrapped__", None)
+        if inner is None or len(chain) > 100:
+            break
+        chain.append(inner)
+    probes = []
+    for wrapper in chain[:-1]:
+        code = code_of(wrapper)
+        if code is not None:
+            probe = Probe(wrapper, Kind.DECORATOR, name=decorator_name(code), leaving=_decorator_left)
+            probes.append(probe)
+    handler = chain[-1]
+    if code_of(handler) is not None:
+        probes.append(Probe(handler, Kind.HANDLER, name=name, entering=entering, leaving=leaving))
+    return probes
+
+
+def _decorator_left(call: Call) -> None:
+    span = call.span
+    if span is not None and call.error is None and not span.children:
+        span.short_circuited = True

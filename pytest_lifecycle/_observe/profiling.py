@@ -1,0 +1,171 @@
+"""Events from `sys.setprofile` (CPython 3.11; works on newer ones too).
+
+One event serves return, suspension and unwinding, and the opcode that ran last tells them apart; a coroutine or
+generator that something is thrown into resumes at another opcode than RESUME, and unwinds where it stood.
+An exception is not part of an event: a span that unwound waits in `_unseen` until some frame handles the exception
+that crossed it.
+"""
+
+from __future__ import annotations
+
+import dis
+import sys
+import threading
+import types
+from collections.abc import Callable
+from typing import Any, final
+
+from .._trace.span import Span
+from .probe import Probe
+from .recorder import GENERATOR, SUSPENDABLE, Recorder, UnseenError, Watched
+
+RETURNS = frozenset(dis.opmap[name] for name in ("RETURN_VALUE", "RETURN_CONST") if name in dis.opmap)
+RESUME = dis.opmap["RESUME"]
+YIELDS = frozenset({dis.opmap["YIELD_VALUE"], RESUME})
+KEPT_UNSEEN = 200
+"""How many unwound spans wait for their exception; the oldest give up."""
+
+_UNSEEN = UnseenError()
+_UNKNOWN: Any = object()
+
+
+@final
+class ProfilingSource:
+    """Delivers events to a recorder through `sys.setprofile`."""
+
+    name = "profiling"
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._known: dict[int, Watched | None] = {}
+        self._alive: list[types.CodeType] = []  # ids are keys
+        self._bytecode: dict[int, bytes] = {}  # `co_code` makes a copy each time
+        self._thrown: dict[int, int] = {}
+        self._unseen: list[tuple[Span, Probe, types.FrameType]] = []
+        self._callback = self._make_callback()
+        self._displaced: Any = None
+
+    def start(self) -> None:
+        """Profile this thread, and every thread that starts from now on."""
+        self._displaced = (sys.getprofile(), threading.getprofile())
+        threading.setprofile(self._callback)
+        sys.setprofile(self._callback)
+
+    def stop(self) -> None:
+        """Give back the profile functions that were there before."""
+        if sys.getprofile() is self._callback:
+            sys.setprofile(self._displaced[0])
+        if threading.getprofile() is self._callback:
+            threading.setprofile(self._displaced[1])
+        self._known.clear()
+        self._bytecode.clear()
+        self._thrown.clear()
+        self._unseen.clear()
+        self._alive.clear()
+
+    def attach(self, code: types.CodeType, *, discovered: bool, starts_only: bool) -> None:
+        """Deliver this code's events from now on."""
+        self._known[id(code)] = self._recorder.table.get(id(code))
+
+    def _make_callback(self) -> Callable[[types.FrameType, str, Any], object]:
+        """Build the profile function: a closure, since each Python call of the process goes through it."""
+        known, find, open_spans = self._known, self._find, self._recorder.open
+        carried, unseen, resolve = self._recorder.carried, self._unseen, self._resolve
+        lookup = known.get
+        unknown = _UNKNOWN
+
+        def callback(frame: types.FrameType, event: str, argument: Any) -> None:
+            if unseen:
+                resolve()
+            if event == "call":
+                watched = lookup(id(frame.f_code), unknown)
+                if watched is None:
+                    return
+                if watched is unknown:
+                    watched = find(frame)
+                    if watched is None:
+                        return
+                self._call(watched, frame)
+            elif event == "return" and (id(frame) in open_spans or id(frame) in carried):
+                self._return(frame, argument)
+
+        return callback
+
+    def _find(self, frame: types.FrameType) -> Watched | None:
+        code = frame.f_code
+        self._alive.append(code)
+        self._known[id(code)] = None
+        try:
+            watched = self._recorder.table.get(id(code)) or self._recorder.discovered(code, frame)
+        except Exception:  # a fault of ours: the app goes on
+            watched = None
+        self._known[id(code)] = watched
+        return watched
+
+    def _call(self, watched: Watched, frame: types.FrameType) -> None:
+        try:
+            if not frame.f_code.co_flags & SUSPENDABLE:
+                self._recorder.started(watched, frame)
+                return
+            opcode, argument = self._instruction(frame)
+            if opcode == RESUME and argument == 0:
+                self._recorder.started(watched, frame)
+            elif id(frame) in self._recorder.open:
+                thrown = opcode != RESUME
+                if thrown:
+                    self._thrown[id(frame)] = frame.f_lasti
+                if frame.f_code.co_flags & GENERATOR:
+                    self._recorder.resumed(frame, sys.exc_info()[1] if thrown else None)
+        except Exception:  # a fault of ours: the app goes on
+            return
+
+    def _return(self, frame: types.FrameType, value: Any) -> None:
+        try:
+            opcode, _ = self._instruction(frame)
+            thrown_at = self._thrown.pop(id(frame), None) if self._thrown else None
+            if opcode in RETURNS:
+                self._recorder.returned(frame, value)
+            elif opcode in YIELDS and frame.f_code.co_flags & SUSPENDABLE and thrown_at != frame.f_lasti:
+                if frame.f_code.co_flags & GENERATOR:
+                    self._recorder.yielded(frame)
+            else:
+                self._unwound(frame)
+        except Exception:
+            return
+
+    def _instruction(self, frame: types.FrameType) -> tuple[int, int]:
+        """Give the opcode that ran last and, for RESUME, where it resumes (0: a first entry)."""
+        code = self._bytecode.get(id(frame.f_code))
+        if code is None:
+            code = self._bytecode[id(frame.f_code)] = frame.f_code.co_code
+        return code[frame.f_lasti], code[frame.f_lasti + 1] & 3
+
+    def _unwound(self, frame: types.FrameType) -> None:
+        span = self._recorder.open.get(id(frame))
+        if span is not None:
+            self._unseen.append((span, span._probe, frame))
+        carried = self._recorder.carried.get(id(frame))
+        if carried is not None:
+            self._unseen.append((carried[0], carried[0]._probe, frame))
+        del self._unseen[:-KEPT_UNSEEN]
+        self._recorder.unwound(frame, _UNSEEN)
+
+    def _resolve(self) -> None:
+        """Find which exception crossed the spans that unwound: the one being handled now, if it passed their frames."""
+        error = sys.exc_info()[1]
+        if error is None or error.__traceback__ is None:
+            return
+        self.resolve(error)
+
+    def resolve(self, error: BaseException) -> None:
+        """Give this exception to the spans whose frames are in its traceback."""
+        crossed = set()
+        traceback = error.__traceback__
+        while traceback is not None:
+            crossed.add(id(traceback.tb_frame))
+            traceback = traceback.tb_next
+        found = [entry for entry in self._unseen if id(entry[2]) in crossed]
+        if found:
+            self._unseen[:] = [entry for entry in self._unseen if id(entry[2]) not in crossed]
+            for span, probe, _ in found:
+                self._recorder.raised(span, probe, error)

@@ -1,0 +1,323 @@
+"""Events of watched code become spans: nesting, tasks, threads, generators.
+
+The parent of a span is what `CURRENT` holds, never the top of a stack: tasks and threads copy the context,
+so a step that middleware runs in another task still knows the request it belongs to.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Protocol, final
+
+from .._trace.span import Kind, Span
+from .probe import Call, Probe, Step, code_of
+
+if TYPE_CHECKING:
+    from .._trace.exchange import Exchange
+
+CURRENT: ContextVar[Span | None] = ContextVar("pytest_lifecycle_current", default=None)
+"""The step that is running in this context; None outside any request."""
+
+GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+SUSPENDABLE = GENERATOR | inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE
+OPAQUE = frozenset({Kind.HANDLER, Kind.DEPENDENCY, Kind.VALIDATION, Kind.HOOK})
+"""Steps of the user's own: what they call is their business, not a step that the framework runs next."""
+
+INNER = frozenset({Kind.APP, Kind.MIDDLEWARE, Kind.DECORATOR, Kind.ROUTING, Kind.HANDLER})
+"""Steps that a layer hands the request on to: one that began none of these answered itself."""
+
+
+class UnseenError(BaseException):
+    """Stands for an exception that was seen to pass, but not which one it was (profiling, CPython 3.11)."""
+
+
+@final
+class Watched:
+    """A code object that is watched, with the probes on it."""
+
+    __slots__ = ("code", "expectable", "probes")
+
+    def __init__(self, code: types.CodeType) -> None:
+        self.code = code  # keeps it alive: ids are keys
+        self.probes: list[Probe] = []
+        self.expectable = False
+
+
+class Source(Protocol):
+    """Where events come from."""
+
+    def attach(self, code: types.CodeType, *, discovered: bool, starts_only: bool) -> None:
+        """Deliver the events of this code from now on."""
+
+
+@final
+class Recorder:
+    """Turns the events of one observation into spans.
+
+    Args:
+        discover: Gives a probe for code that no adapter named but that is a step by its shape, else None.
+        publish: Called with each exchange that the observer itself opened, once it is over.
+    """
+
+    def __init__(
+        self,
+        discover: Callable[[types.CodeType, types.FrameType], Probe | None],
+        publish: Callable[[Exchange], object],
+    ) -> None:
+        self.table: dict[int, Watched] = {}
+        self.open: dict[int, Span] = {}
+        self.carried: dict[int, tuple[Span, types.FrameType]] = {}
+        self.source: Source | None = None
+        self._discover = discover
+        self._publish = publish
+
+    # -- what is watched
+
+    def watch(self, probe: Probe, *, discovered: bool = False) -> None:
+        """Watch the probe's code: every call of it is a step."""
+        watched = self._watched(probe.code, discovered=discovered, starts_only=probe.starts_only)
+        watched.probes.append(probe)
+
+    def ignore(self, function: object) -> None:
+        """Take no notice of this function, although its shape says it is a step."""
+        code = code_of(function)
+        if code is not None and id(code) not in self.table:
+            self.table[id(code)] = Watched(code)
+
+    def expect(self, span: Span, expected: dict[int, Probe]) -> None:
+        """Watch these functions: a call beneath the span is a step, any other call is none."""
+        for probe in expected.values():
+            watched = self.table.get(id(probe.code))
+            if watched is None or not watched.expectable:
+                self._watched(probe.code).expectable = True
+        span.expected = {**span.expected, **expected} if span.expected else expected
+
+    def _watched(self, code: types.CodeType, *, discovered: bool = False, starts_only: bool = False) -> Watched:
+        watched = self.table.get(id(code))
+        if watched is None:
+            watched = self.table[id(code)] = Watched(code)
+        if self.source is not None:
+            self.source.attach(code, discovered=discovered, starts_only=starts_only)
+        return watched
+
+    def discovered(self, code: types.CodeType, frame: types.FrameType) -> Watched | None:
+        """Look at code that runs for the first time; give what watches it now, or None."""
+        probe = self._discover(code, frame)
+        if probe is not None and id(code) not in self.table:
+            self.watch(probe, discovered=True)
+        return self.table.get(id(code))
+
+    # -- events, in the order of a call's life
+
+    def started(self, watched: Watched, frame: types.FrameType) -> None:
+        """A watched function begins."""
+        if self.carried and (carrier := self.carried.get(id(frame))) is not None:
+            carrier[0]._previous = CURRENT.get()
+            CURRENT.set(carrier[0])
+        parent = CURRENT.get()
+        if watched.expectable and parent is not None:
+            expected = self._expectation(parent, id(watched.code))
+            if expected is not None:
+                self._begin(expected, frame, parent)
+                return
+        for probe in watched.probes:
+            self._begin(probe, frame, parent)
+
+    @staticmethod
+    def _expectation(span: Span | None, key: int) -> Probe | None:
+        while span is not None:
+            if span.expected is not None and key in span.expected:
+                found: Probe = span.expected[key]
+                return found
+            if span.kind in OPAQUE:
+                return None
+            span = span.parent
+        return None
+
+    def _begin(self, probe: Probe, frame: types.FrameType, parent: Span | None) -> None:
+        if parent is None and probe.opens is None:
+            return
+        call = Call(frame, parent)
+        previous = parent
+        opened = None
+        try:
+            if probe.opens is not None:
+                opened = probe.opens(call)
+                if opened is not None:
+                    parent = call.parent = opened.root
+                elif parent is None:
+                    return
+            if probe.applies is not None and not probe.applies(call):
+                return
+            if not probe.span:
+                self._begin_silently(probe, call)
+                return
+            step = probe.step(call)
+        except Exception as fault:
+            self._fault(probe, fault, parent)
+            return
+        if step is None:
+            return
+        assert parent is not None
+        span = self._span(step, probe, call, parent, previous)
+        if opened is not None:
+            opened.outermost = span
+        if probe.entering is not None:
+            self._tell(probe.entering, probe, call)
+
+    def _span(self, step: Step, probe: Probe, call: Call, parent: Span, previous: Span | None) -> Span:
+        frame = call.frame
+        kind, name, target, builtin = step
+        span = Span(
+            kind, name, target=target, builtin=builtin, parent=parent, thread=get_ident(), exchange=parent.exchange
+        )
+        parent.children.append(span)
+        span._frame = frame
+        span._previous = previous
+        span._probe = probe
+        call.span = span
+        self.open[id(frame)] = span
+        CURRENT.set(span)
+        if kind in INNER:
+            around: Span | None = parent
+            while around is not None and not around.reached_inner:
+                around.reached_inner = True
+                around = around.parent
+        return span
+
+    def _begin_silently(self, probe: Probe, call: Call) -> None:
+        if probe.leaving is not None or probe.raising is not None:
+            hidden = Span(Kind.INTERNAL, "", parent=call.parent, exchange=call.parent.exchange if call.parent else None)
+            hidden._frame = call.frame
+            hidden._probe = probe
+            self.open[id(call.frame)] = hidden
+        if probe.entering is not None:
+            self._tell(probe.entering, probe, call)
+
+    def returned(self, frame: types.FrameType, result: object) -> None:
+        """A watched function returns."""
+        self._end(frame, result, None)
+
+    def unwound(self, frame: types.FrameType, error: BaseException) -> None:
+        """An exception leaves a watched function; an `UnseenError` where the event source cannot tell which."""
+        self._end(frame, None, error)
+
+    def _end(self, frame: types.FrameType, result: object, error: BaseException | None) -> None:
+        span = self.open.pop(id(frame), None)
+        if span is not None:
+            probe: Probe = span._probe
+            if error is not None and not isinstance(error, UnseenError):
+                self.raised(span, probe, error)
+            if result is not None and probe.carries and self._carry(span, result):
+                return
+            self._leave(span, probe, result, error)
+        if self.carried and (carried := self.carried.pop(id(frame), None)) is not None:
+            if error is not None and not isinstance(error, UnseenError):
+                self.raised(carried[0], carried[0]._probe, error)
+            self._leave(carried[0], carried[0]._probe, result, error)
+
+    def _leave(self, span: Span, probe: Probe, result: object, error: BaseException | None) -> None:
+        frame = span._frame
+        previous = span._previous
+        if probe.leaving is not None and frame is not None:
+            call = Call(frame, span.parent)
+            call.span = span if probe.span else None
+            call.result, call.error = result, error
+            self._tell(probe.leaving, probe, call)
+        span.close()
+        if not probe.span:
+            return
+        self._restore(span, previous)
+        exchange = span.exchange
+        if exchange is not None and exchange.outermost is span:
+            self._publish(exchange)
+
+    def raised(self, span: Span, probe: Probe, error: BaseException) -> None:
+        """Note which exception left the span; with profiling that is known only once something caught it."""
+        if probe.span and span._thrown is not error:
+            span.exception = error
+            if span.exchange is not None:
+                span.exchange.raised.append((error, span))
+        around = span if probe.span else span.parent
+        if probe.raising is not None and around is not None:
+            try:
+                probe.raising(around, error)
+            except Exception as fault:
+                self._fault(probe, fault, around)
+
+    def _restore(self, span: Span, previous: Span | None) -> None:
+        current = CURRENT.get()
+        if current is span or (current is not None and span in current.ancestors()):
+            CURRENT.set(previous)
+
+    def _carry(self, span: Span, result: object) -> bool:
+        """Let the span go on in the coroutine that its call returned; it ends when that does."""
+        if not isinstance(result, types.CoroutineType) or span._frame is None:
+            return False
+        if span._frame.f_code.co_flags & SUSPENDABLE:
+            return False
+        frame = result.cr_frame
+        if frame is None:
+            return False
+        if self.discovered(result.cr_code, frame) is None:
+            self._watched(result.cr_code)
+        self.carried[id(frame)] = (span, frame)
+        self._restore(span, span._previous)
+        return True
+
+    def yielded(self, frame: types.FrameType) -> None:
+        """A watched generator hands control back: its span is left until it is resumed."""
+        span = self.open.get(id(frame))
+        if span is not None and span._probe.span:
+            span.pause()
+            self._restore(span, span._previous)
+
+    def resumed(self, frame: types.FrameType, thrown: BaseException | None = None) -> None:
+        """A watched generator goes on, perhaps in another context than it was left in.
+
+        An exception that is thrown into it was raised elsewhere: it is not this step's when it passes.
+        """
+        span = self.open.get(id(frame))
+        if span is not None and span._probe.span:
+            span._thrown = thrown
+            span._previous = CURRENT.get()
+            span.unpause()
+            CURRENT.set(span)
+
+    # -- faults
+
+    def _tell(self, callback: Callable[[Call], None], probe: Probe, call: Call) -> None:
+        try:
+            callback(call)
+        except Exception as fault:
+            self._fault(probe, fault, call.span or call.parent)
+
+    def _fault(self, probe: Probe, fault: Exception, span: Span | None) -> None:
+        """Switch off a probe that raised and name it once; the request goes on."""
+        for watched in self.table.values():
+            if probe in watched.probes:
+                watched.probes.remove(probe)
+        if span is not None and span.exchange is not None:
+            span.exchange.warn(
+                f"the {probe.adapter or 'generic'} adapter failed in its probe on {probe.target}"
+                f" ({type(fault).__name__}: {fault}); that probe is off, the rest of the trace stands."
+            )
+
+    def forget(self) -> None:
+        """Let go of all that is watched and of every step still open."""
+        for span in self.open.values():
+            span.close()
+        self.table.clear()
+        self.open.clear()
+        self.carried.clear()
+
+
+def probes_of(adapter: Any) -> Iterable[Probe]:
+    """Give an adapter's probes, each knowing whose it is."""
+    for probe in adapter.probes():
+        probe.adapter = adapter.name
+        yield probe

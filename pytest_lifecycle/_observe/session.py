@@ -1,0 +1,170 @@
+"""Whether the process is observed, and who is told of each finished trace.
+
+Observation is one for the process, since code objects are: it is on while anybody has acquired it.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import types
+from collections.abc import Callable, Iterable
+from typing import final
+
+from .._trace.exchange import Exchange
+from .._trace.trace import Trace
+from .contract import Adapter
+from .monitoring import MonitoringSource
+from .probe import Probe
+from .profiling import ProfilingSource
+from .recorder import Recorder, probes_of
+from .select import make_source
+
+Subscriber = Callable[[Trace], None]
+
+
+@final
+class Session:
+    """Switches observation on and off, activates adapters, hands out traces."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._holders = 0
+        self._adapters: list[Adapter] = []
+        self._subscribers: list[Subscriber] = []
+        self._recorder: Recorder | None = None
+        self._source: MonitoringSource | ProfilingSource | None = None
+        self._waiting: list[Adapter] = []
+        self._modules = 0
+        self._stale = False
+        self._has_builtin = False
+        self._refreshing = False
+        self.notes: list[str] = []
+
+    def add_adapters(self, adapters: Iterable[Adapter]) -> None:
+        """Use these adapters too, from the next time observation is switched on."""
+        self._adapters.extend(adapter for adapter in adapters if adapter not in self._adapters)
+
+    def acquire(self) -> None:
+        """Switch observation on, if it is not; each call wants one `release`.
+
+        Raises:
+            LifecycleError: No event source is free (see `select.make_source`).
+        """
+        with self._lock:
+            if self._holders == 0:
+                self._start()
+            self._holders += 1
+
+    def release(self) -> None:
+        """Switch observation off once nobody wants it any more."""
+        with self._lock:
+            self._holders -= 1
+            if self._holders == 0:
+                self._stop()
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Call this with every finished trace, in the thread that finished it."""
+        self._subscribers.append(subscriber)
+
+    def unsubscribe(self, subscriber: Subscriber) -> None:
+        """Stop calling it."""
+        self._subscribers.remove(subscriber)
+
+    def publish(self, exchange: Exchange) -> Trace:
+        """Finish the exchange, tell everybody who asked, and give its trace."""
+        exchange.finish()
+        trace = Trace(exchange)
+        for subscriber in tuple(self._subscribers):
+            subscriber(trace)
+        return trace
+
+    @property
+    def engine(self) -> str | None:
+        """The event source in use: ``"monitoring"`` or ``"profiling"``; None while observation is off."""
+        return self._source.name if self._source is not None else None
+
+    def saw(self, error: BaseException) -> None:
+        """Tell the event source of an exception that a driver received, in case it could not see it itself."""
+        if isinstance(self._source, ProfilingSource):
+            self._source.resolve(error)
+
+    def _start(self) -> None:
+        if not self._has_builtin:
+            from ..adapters import builtin_adapters
+
+            self._adapters[:0] = builtin_adapters()
+            self._has_builtin = True
+        recorder = Recorder(self._discover, self.publish)
+        source = make_source(recorder)
+        recorder.source = source
+        self._recorder, self._source = recorder, source
+        self._waiting = list(self._adapters)
+        self._modules = 0
+        source.start()
+        self._refresh()
+
+    def _stop(self) -> None:
+        source, recorder = self._source, self._recorder
+        self._source = self._recorder = None
+        self._waiting = []
+        if source is not None:
+            source.stop()
+        if recorder is not None:
+            recorder.source = None
+            recorder.forget()
+        for adapter in self._adapters:
+            adapter.forget()
+
+    def _discover(self, code: types.CodeType, frame: types.FrameType) -> Probe | None:
+        if code.co_name == "<module>":
+            self._stale = True
+        elif self._stale:
+            self._refresh()
+        for adapter in self._adapters:
+            probe = adapter.discover(code, frame)
+            if probe is not None:
+                self._refresh()  # what it found may be a framework's own, which that framework's adapter names
+                probe.adapter = adapter.name
+                return probe
+        return None
+
+    def _refresh(self) -> None:
+        """Activate the adapters whose library has been imported since the last look."""
+        if self._recorder is None or self._refreshing or len(sys.modules) == self._modules:
+            return
+        self._refreshing = True
+        self._modules = len(sys.modules)
+        ready = [adapter for adapter in self._waiting if _is_imported(adapter.module)]
+        self._waiting = [adapter for adapter in self._waiting if adapter not in ready]
+        self._stale = any(adapter.module in sys.modules for adapter in self._waiting)
+        for adapter in ready:
+            self._activate(adapter, self._recorder)
+        self._refreshing = False
+
+    def _activate(self, adapter: Adapter, recorder: Recorder) -> None:
+        adapter.attach(recorder)
+        try:
+            for probe in probes_of(adapter):
+                recorder.watch(probe)
+        except Exception as fault:
+            self.notes.append(f"the {adapter.name} adapter is off ({type(fault).__name__}: {fault}).")
+
+
+def _is_imported(module: str) -> bool:
+    if not module:
+        return True
+    found = sys.modules.get(module)
+    spec = getattr(found, "__spec__", None)
+    return found is not None and not getattr(spec, "_initializing", False)
+
+
+_session = Session()
+
+acquire = _session.acquire
+release = _session.release
+subscribe = _session.subscribe
+unsubscribe = _session.unsubscribe
+publish = _session.publish
+add_adapters = _session.add_adapters
+saw = _session.saw

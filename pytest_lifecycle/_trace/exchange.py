@@ -1,0 +1,114 @@
+"""What is written down while a request is under way. `Trace` reads it once it is over."""
+
+from __future__ import annotations
+
+from typing import final
+
+from .span import Kind, Span
+
+BODY_LIMIT = 16 * 1024 * 1024
+"""How many bytes of a response are kept that another client asked for; our own clients keep all."""
+
+
+@final
+class Exchange:
+    """One request and its answer, as they are seen.
+
+    Attributes:
+        interface: ``"asgi"`` or ``"wsgi"``.
+        method: The HTTP method as sent.
+        url: The URL as sent.
+        root: The span that all steps of this request are in.
+        parent: The span of another request that made this one; None for most.
+        captures: Whether the observer takes the response from what crosses the app's edge.
+            A driver that holds the response itself sets it to False.
+        responded_at: When the response was started at the app's edge, in seconds of `time.perf_counter`.
+        status: The status code; None until a response is started.
+        raw_headers: The response's header lines, in order.
+        body: The response's body in pieces; None where it cannot be seen.
+        crossed: The layers that the response has left on its way out, in that order.
+        raised: Each exception with each span that it left, in that order.
+        caught: The spans that turned an exception into an answer, by the exception's `id`.
+        errors: The exceptions that the framework took for a crash, not for an answer.
+        framework: The name of the adapter that recognised the app; None for a bare app.
+        warnings: Protocol faults of the app, and faults of an adapter.
+        edge: The `scope` or `environ`, `send` or `start_response`, and `receive` of the outermost call, while it runs.
+        outermost: The first step, where the observer itself opened the exchange: the request ends with it.
+    """
+
+    __slots__ = (
+        "body",
+        "body_size",
+        "captures",
+        "caught",
+        "crossed",
+        "edge",
+        "errors",
+        "framework",
+        "framework_rank",
+        "interface",
+        "method",
+        "outermost",
+        "parent",
+        "raised",
+        "raw_headers",
+        "responded_at",
+        "root",
+        "status",
+        "url",
+        "warnings",
+    )
+
+    def __init__(self, interface: str, method: str, url: str, *, parent: Span | None = None) -> None:
+        self.interface = interface
+        self.method = method
+        self.url = url
+        self.parent = parent
+        self.captures = True
+        self.status: int | None = None
+        self.responded_at: float | None = None
+        self.raw_headers: list[tuple[bytes, bytes]] = []
+        self.body: list[bytes] | None = []
+        self.body_size = 0
+        self.crossed: list[Span] = []
+        self.raised: list[tuple[BaseException, Span]] = []
+        self.caught: dict[int, str] = {}
+        self.errors: list[BaseException] = []
+        self.framework: str | None = None
+        self.framework_rank = 0
+        self.warnings: list[str] = []
+        self.edge: tuple[object, ...] = ()
+        self.outermost: Span | None = None
+        self.root = Span(Kind.APP, interface, builtin=True, exchange=self)
+
+    def respond(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Note that the response was started."""
+        self.status = status
+        self.raw_headers = headers
+
+    def receive_body(self, chunk: bytes) -> None:
+        """Keep a piece of the response's body, up to `BODY_LIMIT`."""
+        if self.body is None or not chunk:
+            return
+        self.body_size += len(chunk)
+        if self.body_size > BODY_LIMIT:
+            self.body = None
+            self.warn(f"the response's body was not kept: it is larger than {BODY_LIMIT} bytes")
+        else:
+            self.body.append(chunk)
+
+    def cross(self, span: Span) -> None:
+        """Note that the response left this layer on its way out."""
+        if not span._crossed:
+            span._crossed = True
+            self.crossed.append(span)
+
+    def warn(self, message: str) -> None:
+        """Note a fault, once."""
+        if message not in self.warnings:
+            self.warnings.append(message)
+
+    def finish(self) -> None:
+        """End the root and let go of what only the running request needed."""
+        self.edge = ()
+        self.root.close()

@@ -1,0 +1,69 @@
+"""A response's header lines as a mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from email.message import Message
+from http.cookies import CookieError, SimpleCookie
+from typing import final
+
+
+@final
+class Headers(Mapping[str, str]):
+    """Header lines by name, whatever its case; lines of one name are joined by ``", "`` (RFC 9110, section 5.3).
+
+    Args:
+        lines: The lines in order, as they were sent.
+    """
+
+    __slots__ = ("_lines",)
+
+    def __init__(self, lines: Sequence[tuple[bytes, bytes]]) -> None:
+        self._lines = [(_text(name).lower(), _text(value)) for name, value in lines]
+
+    def get_list(self, name: str) -> list[str]:
+        """Give the values of all lines of this name, in order."""
+        return [value for key, value in self._lines if key == name.lower()]
+
+    def multi_items(self) -> list[tuple[str, str]]:
+        """Give all lines in order, names in lower case."""
+        return list(self._lines)
+
+    def __getitem__(self, name: str) -> str:
+        values = self.get_list(name)
+        if not values:
+            raise KeyError(name)
+        return ", ".join(values)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(key for key, _ in self._lines))
+
+    def __len__(self) -> int:
+        return len({key for key, _ in self._lines})
+
+    def __repr__(self) -> str:
+        return f"Headers({dict(self)!r})"
+
+
+def charset_of(headers: Headers) -> str:
+    """Give the charset that the content type names; UTF-8 where it names none."""
+    message = Message()
+    message["content-type"] = headers.get("content-type", "")
+    return message.get_content_charset() or "utf-8"
+
+
+def cookies_of(headers: Headers) -> dict[str, str]:
+    """Give the cookies that the response sets, by name; lines that are no cookie are passed over (RFC 6265)."""
+    cookies: dict[str, str] = {}
+    for line in headers.get_list("set-cookie"):
+        jar: SimpleCookie = SimpleCookie()
+        try:
+            jar.load(line)
+        except CookieError:
+            continue
+        cookies.update({name: morsel.value for name, morsel in jar.items()})
+    return cookies
+
+
+def _text(value: object) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,181 @@
+"""One step of a request: what it was, when it ran, what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, final
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from .exchange import Exchange
+
+
+class Kind(StrEnum):
+    """What a step is."""
+
+    APP = "app"
+    MIDDLEWARE = "middleware"
+    HOOK = "hook"
+    DECORATOR = "decorator"
+    ROUTING = "routing"
+    DEPENDENCY = "dependency"
+    VALIDATION = "validation"
+    HANDLER = "handler"
+    RESPONSE = "response"
+    BACKGROUND = "background"
+    TEMPLATE = "template"
+    QUERY = "query"
+    OUTBOUND = "outbound"
+    STARTUP = "startup"
+    SHUTDOWN = "shutdown"
+    INTERNAL = "internal"
+
+
+@final
+class Span:
+    """One step of a request, with the steps that ran inside it.
+
+    Attributes:
+        kind: What the step is.
+        name: Its name, as `Trace` and `path` show it.
+        target: Where its code is, as ``"module:qualname"``; empty for steps that have no code of their own.
+        builtin: True for a part of the framework that no user configured. Such spans are in the tree only.
+        start: When it began, in seconds of `time.perf_counter`.
+        exception: The exception that left it, or None.
+        children: The steps that began inside it, in the order begun.
+        parent: The step it began in; None for the root.
+        thread: `threading.get_ident` of the thread it began in.
+        short_circuited: True where it answered itself instead of calling what it wraps.
+        attributes: What its adapter read of it, by name.
+    """
+
+    __slots__ = (
+        "_crossed",
+        "_end",
+        "_frame",
+        "_pauses",
+        "_previous",
+        "_probe",
+        "_send",
+        "_send_code",
+        "_thrown",
+        "attributes",
+        "builtin",
+        "children",
+        "exception",
+        "exchange",
+        "expected",
+        "kind",
+        "name",
+        "parent",
+        "reached_inner",
+        "short_circuited",
+        "start",
+        "target",
+        "thread",
+    )
+
+    def __init__(
+        self,
+        kind: Kind,
+        name: str,
+        *,
+        target: str = "",
+        builtin: bool = False,
+        parent: Span | None = None,
+        thread: int = 0,
+        exchange: Exchange | None = None,
+        start: float | None = None,
+    ) -> None:
+        self.kind = kind
+        self.name = name
+        self.target = target
+        self.builtin = builtin
+        self.parent = parent
+        self.thread = thread
+        self.exchange = exchange
+        self.children: list[Span] = []
+        self.attributes: dict[str, Any] = {}
+        self.exception: BaseException | None = None
+        self.short_circuited = False
+        # What the observer needs while the step is under way; `close` lets go of it.
+        self.expected: dict[int, Any] | None = None
+        self.reached_inner = False
+        self._frame: FrameType | None = None
+        self._previous: Span | None = None
+        self._probe: Any = None
+        self._send: object = None
+        self._send_code = 0
+        self._thrown: BaseException | None = None
+        self._crossed = False
+        self._pauses: list[float] | None = None
+        self._end: float | None = None
+        self.start = perf_counter() if start is None else start
+
+    @property
+    def duration(self) -> float:
+        """How long it was running, in seconds; a generator's time between its steps does not count."""
+        return sum(end - begin for begin, end in self.active_intervals())
+
+    @property
+    def self_time(self) -> float:
+        """How long it was running and none of its inner steps was, in seconds."""
+        from .timing import self_times
+
+        root = self
+        while root.parent is not None:
+            root = root.parent
+        return self_times(root).get(id(self), 0.0)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the step has not ended yet."""
+        return self._end is None
+
+    def active_intervals(self) -> list[tuple[float, float]]:
+        """Give the times between which it was running, in seconds of `time.perf_counter`."""
+        end = self._end if self._end is not None else perf_counter()
+        if not self._pauses:
+            return [(self.start, end)]
+        edges = [self.start, *self._pauses, end]
+        if len(edges) % 2:  # it ended while it was suspended
+            edges.pop()
+        return list(zip(edges[::2], edges[1::2], strict=True))
+
+    def pause(self) -> None:
+        """Note that a generator handed control back."""
+        if self._pauses is None:
+            self._pauses = []
+        self._pauses.append(perf_counter())
+
+    def unpause(self) -> None:
+        """Note that a generator was resumed."""
+        if self._pauses is not None:
+            self._pauses.append(perf_counter())
+
+    def close(self) -> None:
+        """End the step and let go of all that only its observation needed."""
+        if self._end is None:
+            self._end = perf_counter()
+        self._frame = self._previous = self._probe = self._send = self.expected = self._thrown = None
+
+    def ancestors(self) -> Iterator[Span]:
+        """Give the steps around it, the nearest first."""
+        span = self.parent
+        while span is not None:
+            yield span
+            span = span.parent
+
+    def walk(self) -> Iterator[Span]:
+        """Give it and all steps inside it, in the order begun."""
+        pending = [self]
+        while pending:
+            span = pending.pop()
+            yield span
+            pending.extend(reversed(span.children))
+
+    def __repr__(self) -> str:
+        return f"<Span {self.kind} {self.name!r}>"

@@ -1,0 +1,134 @@
+"""What a tree of spans says: the path, how it ended, who raised and who caught."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .exchange import Exchange
+from .facts import Outcome, RaisedException, Validation, Verdict
+from .span import Kind, Span
+
+STEPS = frozenset({Kind.MIDDLEWARE, Kind.HOOK, Kind.DECORATOR, Kind.DEPENDENCY, Kind.VALIDATION, Kind.HANDLER})
+LAYERS = frozenset({Kind.MIDDLEWARE, Kind.DECORATOR})
+
+
+def steps_of(exchange: Exchange) -> list[Span]:
+    """Give the steps of the way in, in the order begun: what the user configured and what the router chose."""
+    answered = exchange.responded_at
+    route = matched_route(exchange.root)
+    return [
+        span
+        for span in exchange.root.walk()
+        if (span is route or (span.kind in STEPS and not span.builtin))
+        and (answered is None or span.start <= answered)
+    ]
+
+
+def path_entry(span: Span) -> str:
+    """Write one step as `path` shows it: ``"middleware CORSMiddleware"``, ``"route GET /orders/{id}"``."""
+    return f"route {span.name}" if span.kind is Kind.ROUTING else f"{span.kind.value} {span.name}"
+
+
+def verdict_of(span: Span) -> Verdict | None:
+    """Give what a router said in this span, if it is a routing span."""
+    return span.attributes.get("verdict")
+
+
+def deepest_step(steps: Iterable[Span]) -> Span | None:
+    """Give the last step of the way in; a hook that runs on the way out is none."""
+    inward = [span for span in steps if not span.attributes.get("after")]
+    return inward[-1] if inward else None
+
+
+def matched_route(root: Span) -> Span | None:
+    """Give the routing span of the route that was chosen: the last word of the routers, if it is a match."""
+    said = [span for span in root.walk() if span.kind is Kind.ROUTING and verdict_of(span) is not None]
+    return said[-1] if said and verdict_of(said[-1]) is Verdict.MATCHED else None
+
+
+def handler_of(root: Span) -> Span | None:
+    """Give the handler that ran."""
+    handlers = [span for span in root.walk() if span.kind is Kind.HANDLER]
+    return handlers[-1] if handlers else None
+
+
+def validation_of(root: Span) -> Validation:
+    """Say what validation came to: one failure decides."""
+    said = [span.name for span in root.walk() if span.kind is Kind.VALIDATION]
+    if Validation.FAILED in said:
+        return Validation.FAILED
+    if Validation.PASSED in said:
+        return Validation.PASSED
+    return Validation.NOT_REACHED if handler_of(root) is None else Validation.NONE
+
+
+def escaped(exchange: Exchange) -> bool:
+    """Whether an exception left the app."""
+    return exchange.root.exception is not None or any(
+        child.exception is not None for child in exchange.root.children
+    )
+
+
+def outcome_of(exchange: Exchange) -> Outcome:
+    """Say how the request ended."""
+    root = exchange.root
+    if exchange.errors or escaped(exchange):
+        return Outcome.ERROR
+    if exchange.status is None:
+        return Outcome.NO_RESPONSE
+    spans = list(root.walk())
+    verdicts = [verdict for span in spans if (verdict := verdict_of(span)) is not None]
+    if Verdict.REDIRECTED in verdicts:
+        return Outcome.REDIRECTED
+    handled = any(span.kind is Kind.HANDLER for span in spans)
+    refused = _refused(spans, exchange.status, handled)
+    if refused is not None:
+        return refused
+    if handled:
+        return Outcome.HANDLED
+    if verdicts and verdicts[-1] is not Verdict.MATCHED:
+        return Outcome(verdicts[-1].value)
+    return Outcome.SHORT_CIRCUITED
+
+
+def _refused(spans: list[Span], status: int, handled: bool) -> Outcome | None:
+    invalid = any(span.kind is Kind.VALIDATION and span.name == Validation.FAILED for span in spans)
+    if invalid and (not handled or 400 <= status < 500):
+        return Outcome.INVALID
+    if any(span.attributes.get("rejected") for span in spans):
+        return Outcome.REJECTED
+    if not handled and any(span.kind is Kind.DEPENDENCY and span.exception is not None for span in spans):
+        return Outcome.REJECTED
+    return None
+
+
+def exceptions_of(exchange: Exchange) -> list[RaisedException]:
+    """Give each exception once: where it came from, what it flew past, who caught it."""
+    left: dict[int, tuple[BaseException, list[Span]]] = {}
+    for error, span in exchange.raised:
+        left.setdefault(id(error), (error, []))[1].append(span)
+    return [_raised(exchange, error, spans) for error, spans in left.values()]
+
+
+def _raised(exchange: Exchange, error: BaseException, spans: list[Span]) -> RaisedException:
+    layers = [span.name for span in spans[1:] if span.kind in LAYERS and not span.builtin]
+    handled_by = exchange.caught.get(id(error))
+    last = spans[-1]
+    if handled_by is None and last.parent is not None and last.parent is not exchange.root:
+        handled_by = last.parent.name
+    return RaisedException(
+        type=type(error).__qualname__,
+        message=message_of(error),
+        raised_in=spans[0].name,
+        handled_by=handled_by,
+        crossed=tuple(layers),
+        exception=error,
+    )
+
+
+def message_of(error: BaseException) -> str:
+    """Give `str()` of an exception, also of one whose `__str__` raises."""
+    try:
+        return str(error)
+    except Exception as fault:
+        return f"<its __str__ raised {type(fault).__name__}>"

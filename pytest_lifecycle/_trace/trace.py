@@ -1,0 +1,259 @@
+"""All that was seen of one request."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, final
+
+from . import story
+from .exchange import Exchange
+from .facts import Outcome, RaisedException, Validation, ValidationIssue
+from .headers import Headers, charset_of, cookies_of
+from .span import Kind, Span
+from .timing import layer_times
+
+if TYPE_CHECKING:
+    import httpx
+
+
+@final
+class Trace:
+    """One request's whole trip: what ran, in which order, what was decided, and the response.
+
+    All that tests compare is plain: `str`, `int`, `list`, `tuple`, `None` or a `StrEnum`.
+
+    Attributes:
+        method: The HTTP method as sent.
+        url: The URL as sent.
+        interface: ``"asgi"`` or ``"wsgi"``: how the app was called.
+        framework: The most specific adapter that recognised the app (``"fastapi"``, ``"flask"``, ...); None for a
+            bare app.
+        status: The status code; None where no response was started.
+        root: The whole tree, framework internals included.
+        parent: The span of another request whose handling made this one; None for most.
+        history: The redirects that were followed to get here, oldest first.
+        warnings: Protocol faults of the app, and faults of an adapter.
+
+    Example:
+        >>> from pytest_lifecycle import Client
+        >>> async def app(scope, receive, send):
+        ...     await send({"type": "http.response.start", "status": 204, "headers": []})
+        ...     await send({"type": "http.response.body"})
+        >>> with Client(app) as client:
+        ...     client.get("/").path
+        ['handler app', 'response 204']
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self.method = exchange.method
+        self.url = exchange.url
+        self.interface = exchange.interface
+        self.framework = exchange.framework
+        self.status = exchange.status
+        self.root = exchange.root
+        self.parent = exchange.parent
+        self.history: list[Trace] = []
+        self.warnings = exchange.warnings
+
+    # -- the way in
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        """How the request ended."""
+        return story.outcome_of(self._exchange)
+
+    @cached_property
+    def path(self) -> list[str]:
+        """The way in, one ``"kind name"`` per step in the order begun, ending in ``"response STATUS"``."""
+        end = "no response" if self.status is None else f"response {self.status}"
+        return [*map(story.path_entry, story.steps_of(self._exchange)), end]
+
+    @cached_property
+    def stopped_at(self) -> str:
+        """The deepest step reached before the response, as it stands in `path`."""
+        deepest = story.deepest_step(story.steps_of(self._exchange))
+        return self.path[-1] if deepest is None else story.path_entry(deepest)
+
+    @cached_property
+    def middleware(self) -> list[str]:
+        """The names of the middleware in the order entered, outermost first."""
+        return [span.name for span in self.spans(Kind.MIDDLEWARE) if not span.builtin]
+
+    @cached_property
+    def middleware_out(self) -> list[str]:
+        """The names of the middleware that the response left on its way out, innermost first."""
+        return [
+            span.name for span in self._exchange.crossed if span.kind is Kind.MIDDLEWARE and not span.builtin
+        ]
+
+    # -- routing, dependencies, validation, handler
+
+    @cached_property
+    def route(self) -> str | None:
+        """The method asked for and the pattern of the route that the router chose; None where it chose none."""
+        route = story.matched_route(self.root)
+        return None if route is None else route.name
+
+    @cached_property
+    def route_name(self) -> str | None:
+        """The route's name as the framework holds it."""
+        route = story.matched_route(self.root)
+        return None if route is None else route.attributes.get("route_name")
+
+    @cached_property
+    def path_params(self) -> dict[str, Any]:
+        """The path's parameters, converted, as the framework holds them."""
+        route = story.matched_route(self.root)
+        return {} if route is None else dict(route.attributes.get("path_params", {}))
+
+    @cached_property
+    def dependencies(self) -> list[str]:
+        """The dependencies in the order resolved, each once per resolution that ran."""
+        return [span.name for span in self.spans(Kind.DEPENDENCY)]
+
+    @cached_property
+    def validation(self) -> Validation:
+        """What validation said of the request."""
+        return story.validation_of(self.root)
+
+    @cached_property
+    def validation_errors(self) -> list[ValidationIssue]:
+        """What validation found wrong, in its order."""
+        return [issue for span in self.spans(Kind.VALIDATION) for issue in span.attributes.get("errors", ())]
+
+    @cached_property
+    def handler(self) -> str | None:
+        """The function or method that ran; None where none did."""
+        handler = story.handler_of(self.root)
+        return None if handler is None else handler.name
+
+    @property
+    def exceptions(self) -> list[RaisedException]:
+        """The exceptions in the order raised: where from, past which layers, caught by whom."""
+        return story.exceptions_of(self._exchange)
+
+    # -- the response
+
+    @cached_property
+    def headers(self) -> Headers:
+        """The response's headers, by name in any case."""
+        return Headers(self._exchange.raw_headers)
+
+    @cached_property
+    def content(self) -> bytes:
+        """The response's body, decoded where it was compressed.
+
+        Raises:
+            LifecycleError: The body was not kept: it streamed past another client, or was too large.
+        """
+        if self.headers.get("content-encoding", "identity") != "identity":
+            return self.response.content
+        return self._sent()
+
+    @property
+    def text(self) -> str:
+        """The response's body as text, in the charset that its content type names."""
+        try:
+            return self.content.decode(charset_of(self.headers), errors="replace")
+        except LookupError:
+            return self.content.decode("utf-8", errors="replace")
+
+    def json(self) -> Any:
+        """Give the response's body read as JSON.
+
+        Raises:
+            ValueError: It is no JSON.
+        """
+        return json.loads(self.content)
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies that the response sets, by name."""
+        return cookies_of(self.headers)
+
+    @cached_property
+    def response(self) -> httpx.Response:
+        """The response as httpx gives it, built at first use.
+
+        Raises:
+            LifecycleError: There is no response, or its body was not kept.
+        """
+        from .._errors import LifecycleError
+
+        if self.status is None:
+            raise LifecycleError(
+                f"{self.method} {self.url} got no response. See `trace.exceptions` and `trace.warnings`.",
+                slug="no-response",
+            )
+        import httpx
+
+        return httpx.Response(
+            self.status,
+            headers=self._exchange.raw_headers,
+            content=self._sent(),
+            request=httpx.Request(self.method, self.url),
+        )
+
+    def _sent(self) -> bytes:
+        if self._exchange.body is None:
+            from .._errors import LifecycleError
+
+            raise LifecycleError(
+                "The response's body was not kept. Ask through the `lifecycle` client to have it.", slug="body-not-kept"
+            )
+        return b"".join(self._exchange.body)
+
+    # -- the tree
+
+    def spans(self, kind: Kind | str | None = None, name: str | None = None) -> list[Span]:
+        """Give the spans of this kind and this name in the order begun; without arguments all but the root."""
+        return [
+            span
+            for span in self.root.walk()
+            if span is not self.root and (kind is None or span.kind == kind) and (name is None or span.name == name)
+        ]
+
+    def span(self, name: str) -> Span:
+        """Give the first span of this name.
+
+        Raises:
+            LookupError: There is none; the message names what there is.
+        """
+        found = self.spans(name=name)
+        if not found:
+            there = ", ".join(repr(span.name) for span in self.spans() if not span.builtin) or "none"
+            raise LookupError(f"No span is named {name!r}. There are: {there}.")
+        return found[0]
+
+    @property
+    def duration(self) -> float:
+        """How long the request took, in seconds."""
+        return self.root.duration
+
+    def layers(self) -> dict[str, float]:
+        """Give the own time of each layer in seconds, by its name; the values sum to `duration`."""
+        return layer_times(self.root)
+
+    # -- as text and as data
+
+    def to_dict(self, *, timings: bool = True) -> dict[str, Any]:
+        """Give the trace as JSON-safe data, secrets redacted.
+
+        Args:
+            timings: Whether times are in it; without them two traces of the same request are equal.
+        """
+        from .._show.export import to_dict
+
+        return to_dict(self, timings=timings)
+
+    def __str__(self) -> str:
+        from .._show.tree import render
+
+        return render(self)
+
+    def __repr__(self) -> str:
+        from .._show.redact import redact_url
+
+        return f"<Trace {self.method} {redact_url(self.url)} {self.status} {self.outcome.value}>"

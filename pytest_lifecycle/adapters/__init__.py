@@ -1,0 +1,26 @@
+"""What each library's functions mean, one file a library, and the list of them."""
+
+from __future__ import annotations
+
+from .._observe.contract import Adapter
+from .._observe.probe import Call, Probe, Step, expecting, handler_chain
+
+
+def builtin_adapters() -> list[Adapter]:
+    """Give the adapters that come with the plugin, the most general first."""
+    from .asgi import AsgiAdapter
+    from .fastapi import FastAPIAdapter
+    from .starlette import StarletteAdapter
+    from .wsgi import WsgiAdapter
+
+    asgi = AsgiAdapter()
+    starlette = StarletteAdapter(asgi)
+    return [
+        asgi,
+        WsgiAdapter(),
+        starlette,
+        FastAPIAdapter(starlette),
+    ]
+
+
+__all__ = ["Adapter", "Call", "Probe", "Step", "builtin_adapters", "expecting", "handler_chain"]

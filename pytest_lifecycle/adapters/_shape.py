@@ -1,0 +1,162 @@
+"""What a callable of a known shape is: a middleware, a part of one, or the app at the end.
+
+Shared by the generic ASGI and WSGI adapters, which find such callables by their parameters alone.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator, Mapping
+from typing import Any, final
+
+from .._observe.probe import Call, Step, code_of, plain_name
+from .._trace.span import Kind, Span
+from .._trace.story import handler_of
+
+PARTS = frozenset({"__init__", "__new__", "__init_subclass__"})
+"""Methods that take the parameters of an app without being one."""
+
+
+@final
+class Shape:
+    """Callables whose last positional parameters have these names.
+
+    Args:
+        parameters: The names, as the interface's specification writes them.
+    """
+
+    def __init__(self, *parameters: str) -> None:
+        self.parameters = parameters
+        self._steps: dict[tuple[int, int], Step] = {}
+        self._alive: list[object] = []  # ids are keys
+        self._claimed: dict[int, Step] = {}
+
+    def forget(self) -> None:
+        """Drop what was remembered of classes and functions."""
+        self._steps.clear()
+        self._alive.clear()
+        self._claimed.clear()
+
+    def claim(self, function: object, step: Step) -> None:
+        """Say what the calls of an app class's `__call__` are, for subclasses that override it."""
+        code = code_of(function)
+        if code is not None:
+            self._claimed[id(code)] = step
+            self._alive.append(code)
+
+    def fits(self, code: types.CodeType) -> bool:
+        """Whether a function has the parameters, by name."""
+        count = len(self.parameters)
+        return (
+            code.co_argcount >= count
+            and code.co_varnames[code.co_argcount - count : code.co_argcount] == self.parameters
+            and code.co_name not in PARTS
+        )
+
+    def is_app(self, value: object) -> bool:
+        """Whether a value is a callable of this shape."""
+        if value is None or isinstance(value, str | int | float | bytes | dict | list | tuple | set | type):
+            return False
+        code = code_of(value)
+        return code is not None and self.fits(code)
+
+    def arguments(self, code: types.CodeType, values: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Give the interface's own arguments of a call, in their order."""
+        names = code.co_varnames[code.co_argcount - len(self.parameters) : code.co_argcount]
+        return tuple(values[name] for name in names)
+
+    def step(self, call: Call) -> Step:
+        """Say what this call is. It is worked out once for each function and class."""
+        code = call.frame.f_code
+        owner = call.owner if code.co_argcount > len(self.parameters) else None
+        key = (id(code), id(type(owner)))
+        step = self._steps.get(key)
+        if step is None:
+            step = self._steps[key] = self._classify(code, owner, call)
+            self._alive += [code, type(owner)]
+        return step
+
+    def _classify(self, code: types.CodeType, owner: Any, call: Call) -> Step:
+        is_method = owner is not None and _has_method(owner, code)
+        claimed = self._inherited(owner) if is_method else None
+        if claimed is not None:
+            return claimed
+        module = str(call.frame.f_globals.get("__name__", ""))
+        target = f"{module}:{code.co_qualname}"
+        if is_method and code.co_name == "__call__":
+            name = plain_name(type(owner).__qualname__)
+        else:
+            name = plain_name(code.co_qualname)
+        around = _layer_around(call.parent, self)
+        if is_method and around is not None and around[0] is owner:
+            return Step(Kind.INTERNAL, name, target, True)
+        inner = next(self._inner_apps(code, owner, is_method, call.values), None)
+        if inner is None:
+            return Step(Kind.APP, name, target, False)
+        if around is not None and any(inner is other for other in around[1]):
+            return Step(Kind.INTERNAL, name, target, True)  # a helper that a middleware made for itself
+        return Step(Kind.MIDDLEWARE, name, target, False)
+
+    def _inherited(self, owner: Any) -> Step | None:
+        for cls in type(owner).__mro__:
+            code = code_of(cls.__dict__.get("__call__"))
+            if code is not None and id(code) in self._claimed:
+                return self._claimed[id(code)]
+        return None
+
+    def _inner_apps(
+        self, code: types.CodeType, owner: Any, is_method: bool, values: Mapping[str, Any]
+    ) -> Iterator[object]:
+        """Give the apps that this callable holds: in an attribute, its closure, or an argument before the others."""
+        held: list[object] = [values.get(name) for name in code.co_freevars]
+        if is_method:
+            held += _attributes(owner)
+        else:
+            held += [values.get(name) for name in code.co_varnames[: code.co_argcount - len(self.parameters)]]
+        for value in held:
+            if getattr(value, "__self__", None) is not owner or owner is None:
+                if self.is_app(value) and value is not owner:
+                    yield value
+
+
+def _has_method(owner: Any, code: types.CodeType) -> bool:
+    """Whether the code is that of a method which the owner's class has or inherits."""
+    return any(
+        code_of(cls.__dict__.get(code.co_name)) is code for cls in type(owner).__mro__ if code.co_name in cls.__dict__
+    )
+
+
+def _attributes(owner: Any) -> list[object]:
+    held = list(getattr(owner, "__dict__", {}).values())
+    for cls in type(owner).__mro__:
+        for slot in getattr(cls, "__slots__", ()):
+            held.append(getattr(owner, slot, None))
+    return held
+
+
+def _layer_around(span: Span | None, shape: Shape) -> tuple[object, list[object]] | None:
+    """Give the owner of the nearest layer around, and the apps that it holds."""
+    while span is not None:
+        frame = span._frame
+        if frame is not None and span.kind is not Kind.INTERNAL and shape.fits(frame.f_code):
+            code = frame.f_code
+            values = frame.f_locals
+            owner = values[code.co_varnames[0]] if code.co_argcount > len(shape.parameters) else None
+            if owner is None:
+                return None
+            return owner, list(shape._inner_apps(code, owner, _has_method(owner, code), values))
+        span = span.parent
+    return None
+
+
+def close_layer(call: Call) -> None:
+    """Settle what only the end of a call shows: whether it answered itself, whether it was the handler."""
+    span = call.span
+    if span is None or span.reached_inner:
+        return
+    if span.kind is Kind.MIDDLEWARE:
+        span.short_circuited = call.error is None
+    elif span.kind is Kind.APP and not span.builtin and span.exchange is not None:
+        answered = handler_of(span.exchange.root)
+        span.kind = Kind.HANDLER if answered is None else Kind.RESPONSE
+        span.builtin = span.kind is Kind.RESPONSE

@@ -1,0 +1,234 @@
+"""Any ASGI app: what is called with ``(scope, receive, send)``, and what crosses the layers' `send`.
+
+Source of the rules: the ASGI specification, HTTP & WebSocket message format, version 2.5.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable, Mapping
+from time import perf_counter
+from typing import Any, final
+
+from .._observe.contract import Adapter
+from .._observe.probe import Call, Callback, Probe, Step, code_of
+from .._observe.recorder import OPAQUE
+from .._trace.exchange import Exchange
+from .._trace.span import Kind, Span
+from ._shape import Shape, close_layer
+
+SHAPE = Shape("scope", "receive", "send")
+SCOPE_TYPES = frozenset({"http", "websocket", "lifespan"})
+
+
+@final
+class AsgiAdapter(Adapter):
+    """Finds the layers of any ASGI app as they run, with no knowledge of a framework."""
+
+    name = "asgi"
+    distribution = "asgiref"
+    supports = "ASGI 3.0"
+
+    def __init__(self) -> None:
+        self._senders: dict[int, tuple[types.CodeType, int]] = {}
+
+    def forget(self) -> None:
+        self._senders.clear()
+        SHAPE.forget()
+
+    def discover(self, code: types.CodeType, frame: types.FrameType) -> Probe | None:
+        if not SHAPE.fits(code) and not _looks_like_asgi(code, frame):
+            return None
+        return Probe(
+            code,
+            describe=_describe,
+            opens=self._opens,
+            entering=self._entering,
+            leaving=close_layer,
+            carries=True,
+        )
+
+    def layer(
+        self,
+        function: object,
+        kind: Kind,
+        *,
+        name: str | Callable[[Call], str],
+        builtin: bool = False,
+        applies: Callable[[Call], bool] | None = None,
+        entering: Callback | None = None,
+        leaving: Callback | None = None,
+    ) -> Probe:
+        """Give the probe for a function of a framework that is called as an ASGI app.
+
+        Args:
+            function: The function, with `scope`, `receive` and `send` as its last parameters.
+            kind: What its calls are.
+            name: The span's name, or a function of the call.
+            builtin: Whether it is a part of the framework that no user configured.
+            applies: Says whether a call counts.
+            entering: Called as it starts.
+            leaving: Called as it ends.
+        """
+
+        def begin(call: Call) -> None:
+            self._entering(call)
+            if entering is not None:
+                entering(call)
+
+        def end(call: Call) -> None:
+            if leaving is not None:
+                leaving(call)
+            close_layer(call)
+
+        return Probe(
+            function,
+            kind,
+            name=name,
+            builtin=builtin,
+            applies=_is_http if applies is None else lambda call: _is_http(call) and applies(call),
+            opens=self._opens,
+            entering=begin,
+            leaving=end,
+            carries=True,
+        )
+
+    def _opens(self, call: Call) -> Exchange | None:
+        """Open an exchange where this call is the start of a request."""
+        scope, receive, send = SHAPE.arguments(call.frame.f_code, call.values)
+        exchange = call.parent.exchange if call.parent is not None else None
+        if exchange is not None and call.parent is not None:
+            edge = exchange.edge
+            if edge and (scope is edge[0] or not _is_another_request(scope, receive, exchange, call.parent)):
+                return None
+            if not edge:
+                exchange.edge = (scope, receive, send)
+                return None
+        if scope.get("type") != "http":
+            return None
+        opened = Exchange("asgi", scope["method"], _url_of(scope), parent=call.parent)
+        opened.edge = (scope, receive, send)
+        return opened
+
+    def _entering(self, call: Call) -> None:
+        self.watch_layer(call, SHAPE.arguments(call.frame.f_code, call.values)[2])
+
+    def watch_layer(self, call: Call, send: Any) -> None:
+        """See what crosses the `send` that this layer was given."""
+        span = call.span
+        if span is None:
+            return
+        code = send.__code__ if type(send) is types.FunctionType else code_of(send)
+        if code is None:
+            return
+        span._send = send
+        span._send_code = id(code)
+        if id(code) not in self._senders:
+            takes_self = 0 if isinstance(send, types.FunctionType) else 1
+            self._senders[id(code)] = (code, takes_self)
+            self.watcher.watch(Probe(code, span=False, entering=self._sent))
+
+    def _sent(self, call: Call) -> None:
+        """A message crosses a `send`: it leaves each running layer that was given this very callable."""
+        span: Span | None = call.parent
+        message = self._message(call)
+        if span is None or not isinstance(message, Mapping):
+            return
+        exchange = call.exchange
+        kind = message.get("type")
+        if kind == "http.response.start":
+            for layer in self._left_layers(span, call):
+                exchange.cross(layer)
+            if self._is_edge(exchange, call) and exchange.responded_at is None:
+                exchange.responded_at = perf_counter()
+                if exchange.captures:
+                    exchange.respond(message.get("status"), list(message.get("headers", ())))  # type: ignore[arg-type]
+        elif kind == "http.response.body" and exchange.captures and self._is_edge(exchange, call):
+            exchange.receive_body(bytes(message.get("body", b"")))
+
+    def _message(self, call: Call) -> object:
+        code = call.frame.f_code
+        index = self._senders[id(code)][1]
+        if code.co_argcount > index:
+            return call.values[code.co_varnames[index]]
+        rest = call.values.get(code.co_varnames[code.co_argcount + code.co_kwonlyargcount], ())
+        return rest[index - code.co_argcount] if isinstance(rest, tuple) and rest else None
+
+    @staticmethod
+    def _left_layers(span: Span, call: Call) -> list[Span]:
+        key = id(call.frame.f_code)
+        layers = [
+            layer for layer in (span, *span.ancestors()) if layer._send_code == key and layer._send is not None
+        ]
+        if any(layer._send is not layers[0]._send for layer in layers):
+            layers = [layer for layer in layers if _is_call_of(layer._send, call)]
+        return layers
+
+    @staticmethod
+    def _is_edge(exchange: Exchange, call: Call) -> bool:
+        if len(exchange.edge) < 3:
+            return False
+        send = exchange.edge[2]
+        return code_of(send) is call.frame.f_code and _is_call_of(send, call)
+
+
+def _is_http(call: Call) -> bool:
+    return bool(SHAPE.arguments(call.frame.f_code, call.values)[0].get("type") == "http")
+
+
+def _describe(call: Call) -> Step | None:
+    scope = SHAPE.arguments(call.frame.f_code, call.values)[0]
+    if scope.get("type") != "http":
+        return None
+    return SHAPE.step(call)
+
+
+def _looks_like_asgi(code: types.CodeType, frame: types.FrameType) -> bool:
+    """Whether a coroutine function whose parameters have other names is called as an ASGI app."""
+    if code.co_argcount not in (3, 4) or not code.co_flags & inspect.CO_COROUTINE:
+        return False
+    values = frame.f_locals
+    scope, receive, send = (values.get(name) for name in code.co_varnames[code.co_argcount - 3 : code.co_argcount])
+    return isinstance(scope, dict) and scope.get("type") in SCOPE_TYPES and callable(receive) and callable(send)
+
+
+def _is_another_request(scope: Any, receive: object, exchange: Exchange, parent: Span) -> bool:
+    """Whether the app is called anew from inside a request, not handed on by a layer that changed the scope."""
+    if exchange.interface != "asgi":
+        return any(span.kind in OPAQUE for span in (parent, *parent.ancestors()))
+    outer: Any = exchange.edge[0]
+    if receive is exchange.edge[1]:
+        return False
+    shared = ("asgi", "headers", "state", "app", "extensions")
+    return not any(scope.get(key) is outer.get(key) for key in shared if isinstance(outer.get(key), dict | list))
+
+
+def _is_call_of(send: Any, call: Call) -> bool:
+    """Whether a running frame is a call of this very callable, not of another one with the same code."""
+    code = call.frame.f_code
+    if isinstance(send, types.MethodType):
+        return call.owner is send.__self__
+    if isinstance(send, types.FunctionType):
+        cells = zip(code.co_freevars, send.__closure__ or (), strict=True)
+        return all(_content(cell) is call.values.get(name) for name, cell in cells)
+    return code.co_argcount == 0 or call.owner is send
+
+
+def _content(cell: types.CellType) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None
+
+
+def _url_of(scope: Mapping[str, Any]) -> str:
+    headers = dict(scope.get("headers", ()))
+    host = headers.get(b"host", b"").decode("latin-1")
+    if not host:
+        server = scope.get("server") or ("localhost", None)
+        host = server[0] if server[1] is None else f"{server[0]}:{server[1]}"
+    raw = scope.get("raw_path")
+    path = raw.decode("latin-1") if raw else scope.get("path", "/")
+    query = scope.get("query_string", b"").decode("latin-1")
+    return f"{scope.get('scheme', 'http')}://{host}{path}" + (f"?{query}" if query else "")

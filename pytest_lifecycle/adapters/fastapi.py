@@ -1,0 +1,161 @@
+"""FastAPI: its route tree, its dependencies one by one, and what its validation says. Builds on Starlette's adapter.
+
+Read from fastapi/{applications,routing,exceptions}.py and fastapi/dependencies/utils.py, versions 0.115 to 0.165.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, final
+
+from .._observe.contract import Adapter
+from .._observe.probe import Call, Expected, Probe, Step, code_of, expecting, location_of, name_of, nested_code
+from .._trace.facts import Validation, issue
+from .._trace.span import Kind, Span
+from .asgi import SHAPE
+from .starlette import StarletteAdapter, owner_name
+
+SOLVING = "solve_dependencies"
+
+
+@final
+class FastAPIAdapter(Adapter):
+    """FastAPI, on top of Starlette.
+
+    Args:
+        starlette: The adapter for what FastAPI shares with Starlette.
+    """
+
+    name = "fastapi"
+    distribution = "fastapi"
+    supports = ">=0.115"
+    module = "fastapi.routing"
+
+    def __init__(self, starlette: StarletteAdapter) -> None:
+        self.starlette = starlette
+        self._dependencies: dict[int, tuple[object, Expected]] = {}
+        self._validates: dict[int, tuple[object, bool]] = {}
+
+    def forget(self) -> None:
+        self._dependencies.clear()
+        self._validates.clear()
+
+    def probes(self) -> Iterable[Probe]:
+        yield from self._app_probes()
+        yield from self._routing_probes()
+        yield from self._dependency_probes()
+
+    def _app_probes(self) -> Iterable[Probe]:
+        from fastapi import FastAPI
+        from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
+
+        SHAPE.claim(FastAPI.__call__, Step(Kind.APP, "FastAPI", location_of(FastAPI), True))
+        yield self.starlette.asgi.layer(
+            FastAPI.__call__, Kind.APP, name=owner_name, builtin=True, entering=self._recognise
+        )
+        yield self.starlette.builtin_layer(AsyncExitStackMiddleware)
+        for layer in _newer_layers():
+            yield self.starlette.builtin_layer(layer)
+
+    @staticmethod
+    def _recognise(call: Call) -> None:
+        if call.exchange.framework in (None, "starlette"):
+            call.exchange.framework = "fastapi"
+
+    # -- routing
+
+    def _routing_probes(self) -> Iterable[Probe]:
+        from fastapi import routing
+
+        for code in nested_code(routing.request_response, "app") if hasattr(routing, "request_response") else ():
+            self.starlette.watcher.ignore(code)
+        if "app" in routing.APIRouter.__dict__:
+            yield self.starlette.router(routing.APIRouter.app)
+        if "handle" in routing.APIRouter.__dict__:
+            self.starlette.watcher.ignore(routing.APIRouter.handle)
+        included = getattr(routing, "_IncludedRouter", None)
+        if included is not None:  # since 0.137 routers form a tree
+            self.starlette.watcher.ignore(included.handle)
+            self.starlette.watcher.ignore(included._handle_selected)
+        if "handle" in routing.APIRoute.__dict__:
+            yield self.starlette.asgi.layer(
+                routing.APIRoute.handle, Kind.ROUTING, name="route", entering=self._chosen
+            )
+
+    def _chosen(self, call: Call) -> None:
+        """Note the route; in an included router its context has the prefix that the route itself lacks."""
+        context = call["scope"].get("fastapi", {}).get("effective_route_context")
+        included = context is not None and context.original_route is call.owner
+        self.starlette.chosen(call, context if included else call.owner)
+
+    # -- dependencies and validation
+
+    def _dependency_probes(self) -> Iterable[Probe]:
+        from fastapi import routing
+        from fastapi.dependencies import utils
+        from fastapi.exceptions import RequestValidationError
+
+        yield Probe(
+            utils.solve_dependencies,
+            describe=self._solving,
+            leaving=self._solved,
+        )
+        yield Probe(RequestValidationError.__init__, span=False, entering=_refused)
+        for code in nested_code(routing.get_request_handler, "app"):
+            yield Probe(code, span=False, raising=_refusal_raised)
+
+    def _solving(self, call: Call) -> Step | None:
+        """The outermost call is a step; an inner one says which dependency is to run next, overrides applied."""
+        parent = call.parent
+        if parent is None or parent.name != SOLVING or parent.kind is not Kind.INTERNAL:
+            return Step(Kind.INTERNAL, SOLVING, "fastapi.dependencies.utils:solve_dependencies", True)
+        function = call["dependant"].call
+        if function is not None:
+            self.watcher.expect(parent, self._dependency(function))
+        return None
+
+    def _dependency(self, function: Any) -> Expected:
+        known = self._dependencies.get(id(function))
+        if known is None:
+            probes = [] if code_of(function) is None else [Probe(function, Kind.DEPENDENCY, name=name_of(function))]
+            known = self._dependencies[id(function)] = (function, expecting(probes))
+        return known[1]
+
+    def _solved(self, call: Call) -> None:
+        if call.error is None and not call.result.errors and self._has_fields(call["dependant"]):
+            call.mark(Kind.VALIDATION, Validation.PASSED.value)
+
+    def _has_fields(self, dependant: Any) -> bool:
+        """Whether the route or a dependency of it takes anything from the request that is validated."""
+        known = self._validates.get(id(dependant))
+        if known is None:
+            fields = ("path_params", "query_params", "header_params", "cookie_params", "body_params")
+            has = any(getattr(dependant, name) for name in fields) or any(map(self._has_fields, dependant.dependencies))
+            known = self._validates[id(dependant)] = (dependant, has)
+        return known[1]
+
+
+def _newer_layers() -> Iterable[type]:
+    """Give the builtin layers that only newer versions put into every app."""
+    try:
+        from fastapi._body_limit import AppBodyLimitMiddleware, _BodyLimitExceptionMiddleware
+        from fastapi.telemetry._asgi import ExceptionTelemetryMiddleware
+    except ImportError:
+        return ()
+    return AppBodyLimitMiddleware, _BodyLimitExceptionMiddleware, ExceptionTelemetryMiddleware
+
+
+def _refused(call: Call) -> None:
+    """A `RequestValidationError` is made: by FastAPI for a request that is not valid, or by the user's own code."""
+    errors = tuple(issue(error) for error in call["errors"] if isinstance(error, dict))
+    if call.parent is not None:
+        call.mark(Kind.VALIDATION, Validation.FAILED.value, errors=errors)
+
+
+def _refusal_raised(span: Span, error: BaseException) -> None:
+    """The request handler raises what validation made: the failed validation is the step it was raised in."""
+    from fastapi.exceptions import RequestValidationError
+
+    if isinstance(error, RequestValidationError) and span.exchange is not None:
+        failed = [inner for inner in span.walk() if inner.kind is Kind.VALIDATION]
+        span.exchange.raised += [(error, inner) for inner in failed[-1:]]

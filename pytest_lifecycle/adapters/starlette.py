@@ -1,0 +1,303 @@
+"""Starlette: its routing, its builtin layers, `BaseHTTPMiddleware`, exception handlers, background tasks.
+
+Read from starlette/{applications,routing,endpoints,responses,background,_exception_handler}.py and middleware/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, final
+
+from .._observe.contract import Adapter
+from .._observe.probe import (
+    Call,
+    Expected,
+    Probe,
+    Step,
+    code_of,
+    expecting,
+    handler_chain,
+    location_of,
+    name_of,
+    nested_code,
+    plain_name,
+)
+from .._trace.facts import Verdict
+from .._trace.span import Kind, Span
+from .asgi import SHAPE, AsgiAdapter
+
+
+@final
+class StarletteAdapter(Adapter):
+    """Starlette, and what is built on it.
+
+    Args:
+        asgi: The adapter for the layers, which knows what crosses them.
+    """
+
+    name = "starlette"
+    distribution = "starlette"
+    supports = ">=0.40"
+    module = "starlette.routing"
+
+    def __init__(self, asgi: AsgiAdapter) -> None:
+        self.asgi = asgi
+        self._handlers: dict[int, tuple[object, Expected]] = {}
+
+    def forget(self) -> None:
+        self._handlers.clear()
+
+    def probes(self) -> Iterable[Probe]:
+        yield from self._app_probes()
+        yield from self._layer_probes()
+        yield from self._routing_probes()
+        yield from self._response_probes()
+
+    # -- the app and its builtin layers
+
+    def _app_probes(self) -> Iterable[Probe]:
+        from starlette.applications import Starlette
+
+        SHAPE.claim(Starlette.__call__, Step(Kind.APP, "Starlette", location_of(Starlette), True))
+        yield self.asgi.layer(
+            Starlette.__call__,
+            Kind.APP,
+            name=owner_name,
+            builtin=True,
+            applies=lambda call: type(call.owner).__call__ is Starlette.__call__,
+            entering=self._recognise,
+        )
+
+    @staticmethod
+    def _recognise(call: Call) -> None:
+        if call.exchange.framework is None:
+            call.exchange.framework = "starlette"
+
+    def _layer_probes(self) -> Iterable[Probe]:
+        from starlette.middleware.base import BaseHTTPMiddleware
+        from starlette.middleware.errors import ServerErrorMiddleware
+        from starlette.middleware.exceptions import ExceptionMiddleware
+        from starlette.middleware.httpsredirect import HTTPSRedirectMiddleware
+
+        yield self.builtin_layer(ServerErrorMiddleware, entering=self._expect_error_handler)
+        yield self.builtin_layer(ExceptionMiddleware, entering=self._expect_exception_handlers)
+        yield self.asgi.layer(BaseHTTPMiddleware.__call__, Kind.MIDDLEWARE, name=_dispatch_name)
+        yield self.asgi.layer(
+            HTTPSRedirectMiddleware.__call__, Kind.MIDDLEWARE, name=owner_name, leaving=_redirected_if_it_answered
+        )
+        try:
+            from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+        except ImportError:  # before Starlette 1.8
+            return
+        yield self.builtin_layer(RequestBodyLimitMiddleware)
+
+    def builtin_layer(self, cls: Any, **callbacks: Any) -> Probe:
+        """Give the probe for a layer that the framework itself puts into every app."""
+        step = Step(Kind.MIDDLEWARE, cls.__name__, location_of(cls), True)
+        SHAPE.claim(cls.__call__, step)
+        return self.asgi.layer(cls.__call__, Kind.MIDDLEWARE, name=cls.__name__, builtin=True, **callbacks)
+
+    def _expect_exception_handlers(self, call: Call) -> None:
+        layer = call.owner
+        if call.span is None:
+            return
+        known = self._handlers.get(id(layer))
+        if known is None:
+            functions = [*layer._exception_handlers.values(), *layer._status_handlers.values()]
+            probes = [_exception_handler(function) for function in functions if code_of(function) is not None]
+            known = self._handlers[id(layer)] = (layer, expecting(probes))
+        self.watcher.expect(call.span, known[1])
+
+    def _expect_error_handler(self, call: Call) -> None:
+        handler = call.owner.handler
+        if handler is not None and call.span is not None and code_of(handler) is not None:
+            self.watcher.expect(call.span, expecting([Probe(handler, Kind.INTERNAL)]))
+
+    # -- routing
+
+    def _routing_probes(self) -> Iterable[Probe]:
+        from starlette import _exception_handler, routing
+        from starlette.endpoints import HTTPEndpoint
+
+        for function in (
+            routing.Router.__call__,
+            routing.BaseRoute.__call__,
+            routing.Router.lifespan,
+            *nested_code(routing.request_response, "app"),
+            *nested_code(_exception_handler.wrap_app_handling_exceptions, "wrapped_app"),
+        ):
+            self.watcher.ignore(function)
+        yield self.router(routing.Router.app)
+        yield self.asgi.layer(
+            routing.Router.not_found, Kind.ROUTING, name="not_found", builtin=True, entering=_not_found
+        )
+        yield self.asgi.layer(
+            routing.Route.handle,
+            Kind.ROUTING,
+            name="route",
+            applies=_is_first_handle,
+            entering=lambda call: self.chosen(call, call.owner),
+        )
+        for mount, prefix in ((routing.Mount, "path"), (routing.Host, None)):
+            yield self.asgi.layer(
+                mount.handle,
+                Kind.ROUTING,
+                name="mount",
+                builtin=True,
+                entering=lambda call, prefix=prefix: _mounted(call, prefix),
+                leaving=_close_mount,
+            )
+        yield Probe(
+            HTTPEndpoint.method_not_allowed,
+            Kind.ROUTING,
+            name="method_not_allowed",
+            builtin=True,
+            entering=lambda call: _decide(call, Verdict.METHOD_NOT_ALLOWED),
+        )
+
+    def router(self, function: object) -> Probe:
+        """Give the probe for a router's main function: it tells a redirect to the other slash from a match."""
+        return self.asgi.layer(function, Kind.INTERNAL, name=owner_name, builtin=True, leaving=_close_router)
+
+    def chosen(self, call: Call, route: Any) -> None:
+        """Note the route that the router chose, and expect its endpoint.
+
+        Args:
+            call: The call of the route's `handle`.
+            route: What holds `path`, `methods`, `name` and `endpoint`: the route, or FastAPI's context of it.
+        """
+        span = call.span
+        if span is None:
+            return
+        scope = call["scope"]
+        if route.methods and scope["method"] not in route.methods:
+            span.name, span.builtin = "method_not_allowed", True
+            _decide(call, Verdict.METHOD_NOT_ALLOWED)
+            return
+        span.name = f"{scope['method']} {prefix_of(span)}{route.path}"
+        span.attributes.update(
+            verdict=Verdict.MATCHED, route_name=route.name, path_params=dict(scope.get("path_params", {}))
+        )
+        self.watcher.expect(span, self._endpoint(route.endpoint, scope["method"]))
+
+    def _endpoint(self, endpoint: Any, method: str) -> Expected:
+        from starlette.endpoints import HTTPEndpoint
+
+        known = self._handlers.get(id(endpoint))
+        if known is not None:
+            return known[1]
+        if isinstance(endpoint, type) and issubclass(endpoint, HTTPEndpoint):
+            chain: list[Probe] = []
+            for verb in ("get", "head", "post", "put", "patch", "delete", "options", "query"):
+                function = getattr(endpoint, verb, None)
+                if function is not None:
+                    chain += handler_chain(function, name=f"{plain_name(endpoint.__qualname__)}.{verb}")
+        else:
+            chain = handler_chain(endpoint) if not SHAPE.is_app(endpoint) else []
+        expected = expecting(chain)
+        self._handlers[id(endpoint)] = (endpoint, expected)
+        return expected
+
+    # -- responses
+
+    def _response_probes(self) -> Iterable[Probe]:
+        from starlette import background, responses
+        from starlette.middleware import base
+
+        for cls in (responses.Response, responses.StreamingResponse, responses.FileResponse, base._StreamingResponse):
+            if "__call__" in cls.__dict__:
+                SHAPE.claim(cls.__call__, Step(Kind.RESPONSE, cls.__name__, location_of(cls), True))
+                yield Probe(cls.__call__, Kind.RESPONSE, name=owner_name, builtin=True)
+        yield Probe(
+            background.BackgroundTask.__call__, Kind.BACKGROUND, name=lambda call: name_of(call.owner.func)
+        )
+
+
+def owner_name(call: Call) -> str:
+    """Name a call by the class of its `self`."""
+    return plain_name(type(call.owner).__qualname__)
+
+
+def prefix_of(span: Span) -> str:
+    """Give what the mounts around this span add to the pattern of a route inside them."""
+    prefixes = [around.attributes["prefix"] for around in span.ancestors() if "prefix" in around.attributes]
+    return "".join(reversed(prefixes))
+
+
+def _dispatch_name(call: Call) -> str:
+    """Name a `BaseHTTPMiddleware` by its class, or by the function that `@app.middleware("http")` was given."""
+    from starlette.middleware.base import BaseHTTPMiddleware
+
+    if type(call.owner) is BaseHTTPMiddleware:
+        return name_of(call.owner.dispatch_func)
+    return owner_name(call)
+
+
+def _exception_handler(function: Any) -> Probe:
+    module = getattr(function, "__module__", "") or ""
+    builtin = module.partition(".")[0] in ("starlette", "fastapi")
+    return Probe(function, Kind.INTERNAL, builtin=builtin, entering=_caught)
+
+
+def _caught(call: Call) -> None:
+    """An exception handler runs: it is the one that caught its second argument."""
+    arguments = call.frame.f_code.co_varnames[: call.frame.f_code.co_argcount]
+    for name in arguments:
+        error = call[name]
+        if isinstance(error, BaseException) and call.span is not None:
+            call.exchange.caught[id(error)] = call.span.name
+            return
+
+
+def _decide(call: Call, verdict: Verdict) -> None:
+    if call.span is not None:
+        call.span.attributes["verdict"] = verdict
+
+
+def _not_found(call: Call) -> None:
+    _decide(call, Verdict.NOT_FOUND)
+
+
+def _is_first_handle(call: Call) -> bool:
+    """Whether no subclass's `handle` has announced this route already and then called `super().handle`."""
+    parent = call.parent
+    frame = parent._frame if parent is not None and parent.kind is Kind.ROUTING else None
+    return frame is None or frame.f_locals.get("self") is not call.owner
+
+
+def _mounted(call: Call, attribute: str | None) -> None:
+    if call.span is not None:
+        mount = call.owner
+        call.span.attributes["prefix"] = getattr(mount, attribute) if attribute else ""
+        call.span.attributes["route_name"] = mount.name
+        call.span.attributes["path_params"] = dict(call["scope"].get("path_params", {}))
+        call.span.attributes["method"] = call["scope"].get("method", "")
+
+
+def _close_mount(call: Call) -> None:
+    """A mount that leads to an app without a router of its own is the route."""
+    span = call.span
+    if span is None:
+        return
+    method = span.attributes.pop("method")
+    if not any("verdict" in inner.attributes or inner.kind is Kind.ROUTING for inner in span.walk() if inner is not span):
+        span.name = f"{method} {prefix_of(span)}{span.attributes['prefix'] or '/'}"
+        span.builtin = False
+        _decide(call, Verdict.MATCHED)
+
+
+def _close_router(call: Call) -> None:
+    """A router that chose no route and answered itself sent a redirect to the other slash."""
+    span = call.span
+    if span is None or span.reached_inner:
+        return
+    if any(child.name == "RedirectResponse" for child in span.children):
+        _decide(call, Verdict.REDIRECTED)
+
+
+def _redirected_if_it_answered(call: Call) -> None:
+    span = call.span
+    if span is not None and not span.reached_inner and call.error is None:
+        _decide(call, Verdict.REDIRECTED)
+
+

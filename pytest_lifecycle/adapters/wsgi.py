@@ -1,0 +1,130 @@
+"""Any WSGI app: what is called with ``(environ, start_response)``.
+
+Source of the rules: PEP 3333.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any, final
+
+from .._observe.contract import Adapter
+from .._observe.probe import Call, Probe, Step, code_of
+from .._observe.recorder import OPAQUE, SUSPENDABLE
+from .._trace.exchange import Exchange
+from .._trace.span import Span
+from ._shape import Shape, close_layer
+
+SHAPE = Shape("environ", "start_response")
+
+
+@final
+class WsgiAdapter(Adapter):
+    """Finds the layers of any WSGI app as they run, with no knowledge of a framework."""
+
+    name = "wsgi"
+    supports = "PEP 3333"
+
+    def __init__(self) -> None:
+        self._starters: dict[int, tuple[types.CodeType, int]] = {}
+
+    def forget(self) -> None:
+        self._starters.clear()
+        SHAPE.forget()
+
+    def discover(self, code: types.CodeType, frame: types.FrameType) -> Probe | None:
+        if not SHAPE.fits(code) and not _looks_like_wsgi(code, frame):
+            return None
+        return Probe(
+            code,
+            describe=_describe,
+            opens=self._opens,
+            leaving=_left,
+        )
+
+    def _opens(self, call: Call) -> Exchange | None:
+        """Open an exchange where this call is the start of a request."""
+        environ, start_response = SHAPE.arguments(call.frame.f_code, call.values)
+        exchange = call.parent.exchange if call.parent is not None else None
+        if exchange is not None and call.parent is not None:
+            edge = exchange.edge
+            if edge and (environ is edge[0] or not _is_another_request(environ, exchange, call.parent)):
+                return None
+            if not edge:
+                self._watch_edge(exchange, environ, start_response)
+                return None
+        opened = Exchange("wsgi", environ.get("REQUEST_METHOD", "GET"), url_of(environ), parent=call.parent)
+        self._watch_edge(opened, environ, start_response)
+        return opened
+
+    def _watch_edge(self, exchange: Exchange, environ: Any, start_response: Any) -> None:
+        exchange.edge = (environ, start_response)
+        code = code_of(start_response)
+        if code is not None and id(code) not in self._starters:
+            takes_self = 0 if isinstance(start_response, types.FunctionType) else 1
+            self._starters[id(code)] = (code, takes_self)
+            self.watcher.watch(Probe(code, span=False, entering=self._started))
+
+    def _started(self, call: Call) -> None:
+        """The response is started at the app's edge."""
+        code = call.frame.f_code
+        index = self._starters[id(code)][1]
+        if call.parent is None or code.co_argcount < index + 2 or len(call.exchange.edge) != 2:
+            return
+        exchange = call.exchange
+        if code_of(exchange.edge[1]) is not code:
+            return
+        exchange.responded_at = exchange.responded_at or perf_counter()
+        if exchange.captures:
+            status, headers = (call.values[code.co_varnames[index + offset]] for offset in (0, 1))
+            lines = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+            exchange.respond(int(str(status).split(" ", 1)[0]), lines)
+
+
+def _describe(call: Call) -> Step:
+    return SHAPE.step(call)
+
+
+def _left(call: Call) -> None:
+    """A layer returned: the response has left it. What the outermost one returned is the body."""
+    close_layer(call)
+    span = call.span
+    if span is None or call.error is not None:
+        return
+    exchange = call.exchange
+    exchange.cross(span)
+    if exchange.outermost is not span or not exchange.captures or exchange.body:
+        return
+    if isinstance(call.result, list | tuple):
+        for chunk in call.result:
+            exchange.receive_body(bytes(chunk))
+    elif call.result is not None or call.frame.f_code.co_flags & SUSPENDABLE:
+        exchange.body = None
+
+
+def _looks_like_wsgi(code: types.CodeType, frame: types.FrameType) -> bool:
+    """Whether a function whose parameters have other names is called as a WSGI app."""
+    if code.co_argcount not in (2, 3) or code.co_name in ("__init__", "__setitem__", "__setattr__"):
+        return False
+    values = frame.f_locals
+    environ, start_response = (values.get(name) for name in code.co_varnames[code.co_argcount - 2 : code.co_argcount])
+    return type(environ) is dict and "wsgi.input" in environ and callable(start_response)
+
+
+def _is_another_request(environ: Mapping[str, Any], exchange: Exchange, parent: Span) -> bool:
+    """Whether the app is called anew from inside a request, not handed on by a layer that copied the environ."""
+    if exchange.interface != "wsgi":
+        return any(span.kind in OPAQUE for span in (parent, *parent.ancestors()))
+    outer: Any = exchange.edge[0]
+    return environ.get("wsgi.input") is not outer.get("wsgi.input")
+
+
+def url_of(environ: Mapping[str, Any]) -> str:
+    """Give the URL that was asked for (PEP 3333, "URL Reconstruction")."""
+    scheme = environ.get("wsgi.url_scheme", "http")
+    host = environ.get("HTTP_HOST") or f"{environ.get('SERVER_NAME', 'localhost')}:{environ.get('SERVER_PORT', '80')}"
+    path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    query = environ.get("QUERY_STRING", "")
+    return f"{scheme}://{host}{path}" + (f"?{query}" if query else "")

@@ -1,0 +1,136 @@
+"""pytest's hooks: each takes, lets another module work, and gives. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from . import _settings
+from ._collect import ITEM, deliver, observe
+from ._fixtures import async_lifecycle, lifecycle, lifecycle_app, lifecycle_client, lifecycle_traces
+from ._settings import SETTINGS
+
+if TYPE_CHECKING:
+    from contextvars import Token
+
+    from ._show.redact import Redactor
+
+__all__ = ["async_lifecycle", "lifecycle", "lifecycle_app", "lifecycle_client", "lifecycle_traces"]
+
+REDACTOR: pytest.StashKey[Token[Redactor]] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    _settings.declare(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the plugin's own hooks."""
+    from . import _hookspecs
+
+    pluginmanager.add_hookspecs(_hookspecs)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read and check the settings."""
+    settings = config.stash[SETTINGS] = _settings.read(config)
+    if settings.redact or settings.redact_allow:
+        from ._show.redact import ACTIVE
+
+        config.stash[REDACTOR] = ACTIVE.set(settings.redactor())
+    if settings.shows_passed and not hasattr(config, "workerinput"):
+        from ._shown import ShownRequests
+
+        config.pluginmanager.register(ShownRequests(), "lifecycle-shown")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Put back what redacted before this run."""
+    token = config.stash.get(REDACTOR, None)
+    if token is not None:
+        from ._show.redact import ACTIVE
+
+        ACTIVE.reset(token)
+        del config.stash[REDACTOR]
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say so when every test is observed."""
+    return "lifecycle: observes every request of every test" if config.stash[SETTINGS].observes_all else None
+
+
+# -- a test's three phases
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    """Start afresh; observe from the first fixture on if every test is observed."""
+    if ITEM in item.stash:  # the test was run before, by a plugin that runs it again
+        del item.stash[ITEM]
+    if item.config.stash[SETTINGS].observes_all:
+        observe(item)
+    try:
+        return (yield)
+    finally:
+        deliver(item)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Close what the test's fixtures opened for it inside its own coroutine."""
+    traces = item.stash.get(ITEM, None)
+    if traces is None:
+        return (yield)
+    from ._around import around_test
+
+    try:
+        with around_test(item, traces):
+            return (yield)
+    finally:
+        deliver(item)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """Stop observing after the last fixture is closed."""
+    try:
+        return (yield)
+    finally:
+        traces = item.stash.get(ITEM, None)
+        if traces is not None and traces.is_held:  # every fixture of ours has let go by now
+            traces.release()
+        deliver(item)
+
+
+# -- reports
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the requests of a failed test to its report."""
+    report = yield
+    traces = item.stash.get(ITEM, None)
+    if traces is not None:
+        from ._shown import add_requests
+
+        add_requests(report, traces, item.config.stash[SETTINGS])
+        if report.when == "teardown":
+            del item.stash[ITEM]
+    return report
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Explain how two paths differ."""
+    if op != "==" or not isinstance(left, list) or not isinstance(right, list):
+        return None
+    if "pytest_lifecycle._trace.trace" not in sys.modules:
+        return None
+    from ._show.diff import explain_lists
+
+    return explain_lists(left, right)
