@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -30,17 +31,27 @@ def around_test(item: pytest.Item, traces: ItemTraces) -> Iterator[None]:
     if wrapped is None:
         yield
         return
+    is_inherited = holder is not item and attribute not in vars(holder)
     setattr(holder, attribute, wrapped)
     try:
         yield
     finally:
-        setattr(holder, attribute, function)
+        if is_inherited:
+            delattr(holder, attribute)
+        else:
+            setattr(holder, attribute, function)
 
 
 def _place(item: pytest.Item) -> tuple[object, str]:
-    """Say where the test's function is held: hypothesis runs the one inside its own."""
+    """Say where the one who runs the test will look for its function."""
     handle = getattr(getattr(item, "obj", None), "hypothesis", None)
-    return (item, "obj") if handle is None else (handle, "inner_test")
+    if handle is not None:
+        return handle, "inner_test"
+    async_case = sys.modules.get("unittest.async_case")
+    instance = getattr(item, "instance", None)
+    if async_case is not None and isinstance(instance, async_case.IsolatedAsyncioTestCase):
+        return instance, item.name
+    return item, "obj"
 
 
 def _wrapped(function: Function, traces: ItemTraces, *, is_repeated: bool) -> Function | None:

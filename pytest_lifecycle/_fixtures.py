@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -126,13 +125,6 @@ def _named_app(spec: str, config: pytest.Config) -> object:
 
 
 def _checked(app: object, origin: str) -> object:
-    if inspect.iscoroutine(app) or inspect.isasyncgen(app):
-        if inspect.iscoroutine(app):
-            app.close()
-        raise pytest.UsageError(
-            f"{origin} gave {type(app).__name__!r}, not an app: nobody awaits async fixtures here."
-            " Make it a sync fixture, or mark it for your async plugin (`@pytest_asyncio.fixture`)."
-        )
     if not callable(app):
         raise pytest.UsageError(
             f"{origin} gave {app!r:.100}, which is no WSGI or ASGI callable. Give the application object itself,"

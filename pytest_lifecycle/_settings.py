@@ -81,9 +81,10 @@ def read(config: pytest.Config) -> Settings:
     Raises:
         pytest.UsageError: One of them has a value it cannot have; the message names the file, the option, the value.
     """
-    timeout = _read(config, "lifecycle_timeout", "a number of seconds above 0, as in 2.5")
+    seconds = "a number of seconds above 0, as in 2.5"
+    timeout = _read(config, "lifecycle_timeout", seconds)
     if not (timeout > 0 and math.isfinite(timeout)):
-        raise _wrong(config, "lifecycle_timeout", "a number of seconds above 0, as in 2.5", timeout)
+        raise _wrong(config, "lifecycle_timeout", seconds, timeout)
     observe = _read(config, "lifecycle_observe", "'fixtures' or 'all'")
     if observe not in OBSERVE:
         raise _wrong(config, "lifecycle_observe", "'fixtures' or 'all'", observe)
@@ -101,18 +102,9 @@ def read(config: pytest.Config) -> Settings:
 def _read(config: pytest.Config, name: str, expected: str) -> Any:
     try:
         return config.getini(name)
-    except (ValueError, TypeError) as error:
-        raise _wrong(config, name, expected, _raw(config, name)) from error
-
-
-def _raw(config: pytest.Config, name: str) -> object:
-    """Give the value as the file or `-o` has it, for an error message."""
-    overrides = config.getoption("override_ini", None) or []
-    given = [value for key, _, value in (entry.partition("=") for entry in overrides) if key == name]
-    if given:
-        return given[-1]
-    value = config.inicfg.get(name)
-    return getattr(value, "value", value)  # since pytest 9 it is kept with where it came from
+    except (ValueError, TypeError, pytest.UsageError) as error:  # which one depends on pytest's version
+        where = config.inipath or "command line"
+        raise pytest.UsageError(f"{where}: config option '{name}' expects {expected}: {error}.") from error
 
 
 def _wrong(config: pytest.Config, name: str, expected: str, value: object) -> pytest.UsageError:

@@ -10,7 +10,7 @@ import pytest
 
 from . import _settings
 from ._collect import ITEM, deliver, observe
-from ._fixtures import async_lifecycle, lifecycle, lifecycle_app, lifecycle_client, lifecycle_traces
+from ._fixtures import _lifecycle_item, async_lifecycle, lifecycle, lifecycle_app, lifecycle_client, lifecycle_traces
 from ._settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ._show.redact import Redactor
 
-__all__ = ["async_lifecycle", "lifecycle", "lifecycle_app", "lifecycle_client", "lifecycle_traces"]
+__all__ = ["_lifecycle_item", "async_lifecycle", "lifecycle", "lifecycle_app", "lifecycle_client", "lifecycle_traces"]
 
 REDACTOR: pytest.StashKey[Token[Redactor]] = pytest.StashKey()
 
@@ -71,12 +71,23 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     """Start afresh; observe from the first fixture on if every test is observed."""
     if ITEM in item.stash:  # the test was run before, by a plugin that runs it again
         del item.stash[ITEM]
-    if item.config.stash[SETTINGS].observes_all:
-        observe(item)
+    fault = _observe_all(item)
     try:
-        return (yield)
+        result = yield
     finally:
         deliver(item)
+    if fault is not None:
+        raise fault  # only now: other plugins tear down what they set up, so their setup has to run
+    return result
+
+
+def _observe_all(item: pytest.Item) -> Exception | None:
+    if item.config.stash[SETTINGS].observes_all:
+        try:
+            observe(item)
+        except Exception as fault:
+            return fault
+    return None
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

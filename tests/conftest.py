@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib.metadata import entry_points
 from typing import Any
 
 import pytest
@@ -19,15 +18,58 @@ Step = tuple[str, Sequence["Step"]] | tuple[str, Sequence["Step"], dict[str, Any
 """A step as ``"kind name"``, the steps inside it, and what to set on its span."""
 SketchTrace = Callable[..., Trace]
 
+SHOP = """
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while True:
+            message = await receive()
+            log.append(message["type"])
+            await send({"type": message["type"] + ".complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+    if scope["path"] == "/crash":
+        raise RuntimeError("the app crashed")
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+log = []
+
+def make_app():
+    return app
+"""
+
+NAMED_APP = """
+import pytest
+from shop import app
+
+@pytest.fixture
+def lifecycle_app():
+    return app
+"""
+
 
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """An empty project whose pytest runs use the plugin, installed or not, and no other that it does not name."""
-    if not any(entry.value == "pytest_lifecycle.plugin" for entry in entry_points(group="pytest11")):
-        pytester.plugins.append("pytest_lifecycle.plugin")
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:randomly -p no:cacheprovider")
+    """An empty project whose pytest runs use our plugin, installed or not, and no others but those they name."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p pytest_lifecycle.plugin -p no:cacheprovider")
     monkeypatch.delenv("DJANGO_SETTINGS_MODULE", raising=False)
     return pytester
+
+
+@pytest.fixture
+def shop(project: pytest.Pytester) -> pytest.Pytester:
+    """A project with an ASGI app in `shop.py` that no setting names."""
+    project.makepyfile(shop=SHOP)
+    project.syspathinsert()
+    return project
+
+
+@pytest.fixture
+def named(shop: pytest.Pytester) -> pytest.Pytester:
+    """A project whose `conftest.py` names the app."""
+    shop.makeconftest(NAMED_APP)
+    return shop
 
 
 @pytest.fixture

@@ -60,12 +60,16 @@ def refusal(spec: str, root: Path) -> LifecycleError:
     return caught.value
 
 
-@pytest.mark.parametrize("spec", ["shop.main:app", " shop.main:app ", "shop.main:make_app()", "shop.main:Registry.apps.main"])
+@pytest.mark.parametrize(
+    "spec", ["shop.main:app", " shop.main:app ", "shop.main:make_app()", "shop.main:Registry.apps.main"]
+)
 def test_the_app_is_found(spec: str, root: Path) -> None:
     assert type(load_app(spec, rootdir=root)).__name__ == "App"
 
 
-@pytest.mark.parametrize("spec", ["shop.main", "shop.main:", ":app", "shop/main.py:app", "shop.main:make_app(1)", "a b:c"])
+@pytest.mark.parametrize(
+    "spec", ["shop.main", "shop.main:", ":app", "shop/main.py:app", "shop.main:make_app(1)", "a b:c"]
+)
 def test_a_malformed_spec_says_how_to_write_it(spec: str, root: Path) -> None:
     error = refusal(spec, root)
     assert error.slug == "app-spec"

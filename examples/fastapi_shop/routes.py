@@ -41,7 +41,7 @@ def read_order(order_id: int, db: Database, user: CurrentUser) -> Order:
     return order
 
 
-@orders.delete("/{order_id}", status_code=204, dependencies=[Depends(admin_only)])
+@orders.delete("/{order_id}", status_code=204, response_model=None, dependencies=[Depends(admin_only)])
 async def delete_order(order_id: int, db: Database) -> None:
     db.orders.pop(order_id, None)
 

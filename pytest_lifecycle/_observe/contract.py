@@ -18,9 +18,6 @@ class Watcher(Protocol):
     def watch(self, probe: Probe) -> None:
         """Watch a function that was just found: every call of it is a step from now on."""
 
-    def ignore(self, function: object) -> None:
-        """Take no notice of this function, although its shape says it is a step."""
-
     def expect(self, span: Span, expected: Expected) -> None:
         """Take these functions for steps when they run beneath the span (see `probe.expecting`)."""
 
@@ -43,7 +40,7 @@ class Adapter:
     watcher: Watcher
 
     def probes(self) -> Iterable[Probe]:
-        """Give the library's own functions to watch. Called once each time observation is switched on."""
+        """Give the library's own functions to watch. Called once, when the library is first seen to be imported."""
         return ()
 
     def discover(self, code: types.CodeType, frame: types.FrameType) -> Probe | None:

@@ -32,9 +32,10 @@ class Call:
         span: Its own span; None for a probe that makes none.
         result: What it returned (in `leaving`; for a generator that ends, None).
         error: The exception that left it (in `leaving`), or None.
+        arguments: Room for the arguments that an adapter picked out of `values`.
     """
 
-    __slots__ = ("_values", "error", "frame", "parent", "result", "span")
+    __slots__ = ("_values", "arguments", "error", "frame", "parent", "result", "span")
 
     def __init__(self, frame: types.FrameType, parent: Span | None) -> None:
         self.frame = frame
@@ -42,6 +43,7 @@ class Call:
         self.span: Span | None = None
         self.result: Any = None
         self.error: BaseException | None = None
+        self.arguments: tuple[Any, ...] | None = None
         self._values: Mapping[str, Any] | None = None
 
     @property
@@ -95,7 +97,8 @@ class Probe:
         kind: What a call of it is.
         name: The span's name, or a function of the call that gives it; by default the function's own name.
         builtin: Whether it is a part of the framework that no user configured.
-        span: Whether a call becomes a span; without one, only `entering` and `leaving` are called.
+        span: Whether a call becomes a span; without one, only `entering` and `leaving` are called. Without these
+            too, the function is passed over although its shape may say that it is a step.
         applies: Says whether a call counts at all. Without it every call does.
         describe: Gives kind, name and the rest of a call at once, instead of `kind` and `name`;
             None for a call that is no step.
@@ -106,6 +109,7 @@ class Probe:
         raising: Called with the span (without one: the span around it) and the exception that left the call.
         carries: Whether a coroutine that the call returns without awaiting it belongs to the call:
             its span then ends with that coroutine.
+        inherits: Gives the span that a call without one belongs to: a thread runs it for somebody else.
         adapter: The name of the adapter, for its faults; the observer sets it.
 
     Callbacks keep no frame, request or response. One that raises is switched off and named in `Trace.warnings`.
@@ -122,6 +126,7 @@ class Probe:
         "code",
         "describe",
         "entering",
+        "inherits",
         "kind",
         "leaving",
         "name",
@@ -146,6 +151,7 @@ class Probe:
         leaving: Callback | None = None,
         raising: Callable[[Span, BaseException], None] | None = None,
         carries: bool = False,
+        inherits: Callable[[Call], Span | None] | None = None,
     ) -> None:
         code = code_of(target)
         if code is None:
@@ -163,12 +169,18 @@ class Probe:
         self.leaving = leaving
         self.raising = raising
         self.carries = carries
+        self.inherits = inherits
         self.adapter = ""
 
     @property
     def starts_only(self) -> bool:
         """Whether only the start of a call matters."""
-        return not self.span and self.leaving is None and self.raising is None
+        return not self.span and self.leaving is None and self.raising is None and self.inherits is None
+
+    @property
+    def reads_nothing(self) -> bool:
+        """Whether a call means nothing at all: a function that has the shape of a step without being one."""
+        return self.starts_only and self.entering is None
 
     def step(self, call: Call) -> Step | None:
         """Say what this call is; None where it is no step."""

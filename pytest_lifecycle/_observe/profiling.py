@@ -54,7 +54,7 @@ class ProfilingSource:
     def stop(self) -> None:
         """Give back the profile functions that were there before."""
         if sys.getprofile() is self._callback:
-            sys.setprofile(self._displaced[0])
+            _give_back(self._displaced[0])
         if threading.getprofile() is self._callback:
             threading.setprofile(self._displaced[1])
         self._known.clear()
@@ -98,6 +98,8 @@ class ProfilingSource:
         try:
             watched = self._recorder.table.get(id(code)) or self._recorder.discovered(code, frame)
         except Exception:  # a fault of ours: the app goes on
+            watched = None
+        if watched is not None and not watched.probes and not watched.expectable:
             watched = None
         self._known[id(code)] = watched
         return watched
@@ -144,9 +146,8 @@ class ProfilingSource:
         span = self._recorder.open.get(id(frame))
         if span is not None:
             self._unseen.append((span, span._probe, frame))
-        carried = self._recorder.carried.get(id(frame))
-        if carried is not None:
-            self._unseen.append((carried[0], carried[0]._probe, frame))
+        for carrier in self._recorder.carried.get(id(frame), ((), frame))[0]:
+            self._unseen.append((carrier, carrier._probe, frame))
         del self._unseen[:-KEPT_UNSEEN]
         self._recorder.unwound(frame, _UNSEEN)
 
@@ -169,3 +170,12 @@ class ProfilingSource:
             self._unseen[:] = [entry for entry in self._unseen if id(entry[2]) not in crossed]
             for span, probe, _ in found:
                 self._recorder.raised(span, probe, error)
+
+
+def _give_back(displaced: Any) -> None:
+    """Set the profile function that was there before; a `cProfile.Profile` is no function, but can be enabled."""
+    if displaced is None or callable(displaced):
+        sys.setprofile(displaced)
+    else:
+        sys.setprofile(None)
+        displaced.enable()

@@ -14,7 +14,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol, final
 
 from .._trace.span import Kind, Span
-from .probe import Call, Probe, Step, code_of
+from .probe import Call, Probe, Step
 
 if TYPE_CHECKING:
     from .._trace.exchange import Exchange
@@ -70,7 +70,7 @@ class Recorder:
     ) -> None:
         self.table: dict[int, Watched] = {}
         self.open: dict[int, Span] = {}
-        self.carried: dict[int, tuple[Span, types.FrameType]] = {}
+        self.carried: dict[int, tuple[list[Span], types.FrameType]] = {}
         self.source: Source | None = None
         self._discover = discover
         self._publish = publish
@@ -78,15 +78,12 @@ class Recorder:
     # -- what is watched
 
     def watch(self, probe: Probe, *, discovered: bool = False) -> None:
-        """Watch the probe's code: every call of it is a step."""
+        """Watch the probe's code: every call of it is a step. A probe that reads nothing only keeps others away."""
+        if probe.reads_nothing:
+            self.table.setdefault(id(probe.code), Watched(probe.code))
+            return
         watched = self._watched(probe.code, discovered=discovered, starts_only=probe.starts_only)
         watched.probes.append(probe)
-
-    def ignore(self, function: object) -> None:
-        """Take no notice of this function, although its shape says it is a step."""
-        code = code_of(function)
-        if code is not None and id(code) not in self.table:
-            self.table[id(code)] = Watched(code)
 
     def expect(self, span: Span, expected: dict[int, Probe]) -> None:
         """Watch these functions: a call beneath the span is a step, any other call is none."""
@@ -115,10 +112,11 @@ class Recorder:
 
     def started(self, watched: Watched, frame: types.FrameType) -> None:
         """A watched function begins."""
-        if self.carried and (carrier := self.carried.get(id(frame))) is not None:
-            carrier[0]._previous = CURRENT.get()
-            CURRENT.set(carrier[0])
+        if self.carried:
+            self._enter_carriers(frame)
         parent = CURRENT.get()
+        if parent is not None and parent.exchange is not None and parent.exchange.is_over:
+            parent = None  # a task that outlived the request it was started in
         if watched.expectable and parent is not None:
             expected = self._expectation(parent, id(watched.code))
             if expected is not None:
@@ -139,8 +137,11 @@ class Recorder:
         return None
 
     def _begin(self, probe: Probe, frame: types.FrameType, parent: Span | None) -> None:
-        if parent is None and probe.opens is None:
-            return
+        if parent is None:
+            if probe.inherits is not None:
+                self._inherit(probe, Call(frame, None))
+            if probe.opens is None:
+                return
         call = Call(frame, parent)
         previous = parent
         opened = None
@@ -189,8 +190,20 @@ class Recorder:
                 around = around.parent
         return span
 
+    def _inherit(self, probe: Probe, call: Call) -> None:
+        """Let a call in a thread of its own belong to the step that started it, until it returns."""
+        try:
+            span = probe.inherits(call) if probe.inherits is not None else None
+        except Exception as fault:
+            self._fault(probe, fault, None)
+            return
+        if span is not None and span.exchange is not None and not span.exchange.is_over:
+            call.parent = span
+            CURRENT.set(span)
+            self._begin_silently(probe, call)
+
     def _begin_silently(self, probe: Probe, call: Call) -> None:
-        if probe.leaving is not None or probe.raising is not None:
+        if not probe.starts_only:
             hidden = Span(Kind.INTERNAL, "", parent=call.parent, exchange=call.parent.exchange if call.parent else None)
             hidden._frame = call.frame
             hidden._probe = probe
@@ -216,9 +229,10 @@ class Recorder:
                 return
             self._leave(span, probe, result, error)
         if self.carried and (carried := self.carried.pop(id(frame), None)) is not None:
-            if error is not None and not isinstance(error, UnseenError):
-                self.raised(carried[0], carried[0]._probe, error)
-            self._leave(carried[0], carried[0]._probe, result, error)
+            for carrier in carried[0]:
+                if error is not None and not isinstance(error, UnseenError):
+                    self.raised(carrier, carrier._probe, error)
+                self._leave(carrier, carrier._probe, result, error)
 
     def _leave(self, span: Span, probe: Probe, result: object, error: BaseException | None) -> None:
         frame = span._frame
@@ -229,6 +243,8 @@ class Recorder:
             call.result, call.error = result, error
             self._tell(probe.leaving, probe, call)
         span.close()
+        if probe.inherits is not None:
+            CURRENT.set(None)
         if not probe.span:
             return
         self._restore(span, previous)
@@ -255,19 +271,25 @@ class Recorder:
             CURRENT.set(previous)
 
     def _carry(self, span: Span, result: object) -> bool:
-        """Let the span go on in the coroutine that its call returned; it ends when that does."""
-        if not isinstance(result, types.CoroutineType) or span._frame is None:
+        """Let the span go on in the coroutine or generator that its call returned; it ends when that does."""
+        frame = _frame_to_come(result)
+        if frame is None or span._frame is None or span._frame.f_code.co_flags & SUSPENDABLE:
             return False
-        if span._frame.f_code.co_flags & SUSPENDABLE:
-            return False
-        frame = result.cr_frame
-        if frame is None:
-            return False
-        if self.discovered(result.cr_code, frame) is None:
-            self._watched(result.cr_code)
-        self.carried[id(frame)] = (span, frame)
+        if id(frame) not in self.carried:
+            if self.discovered(frame.f_code, frame) is None:
+                self._watched(frame.f_code)
+            self.carried[id(frame)] = ([], frame)
+        self.carried[id(frame)][0].append(span)
+        span.pause()
         self._restore(span, span._previous)
         return True
+
+    def _enter_carriers(self, frame: types.FrameType) -> None:
+        """Go on with the spans that this frame carries, the outermost first."""
+        for span in reversed(self.carried.get(id(frame), ((), frame))[0]):
+            span._previous = CURRENT.get()
+            span.unpause()
+            CURRENT.set(span)
 
     def yielded(self, frame: types.FrameType) -> None:
         """A watched generator hands control back: its span is left until it is resumed."""
@@ -275,12 +297,17 @@ class Recorder:
         if span is not None and span._probe.span:
             span.pause()
             self._restore(span, span._previous)
+        for carrier in self.carried.get(id(frame), ((), frame))[0]:
+            carrier.pause()
+            self._restore(carrier, carrier._previous)
 
     def resumed(self, frame: types.FrameType, thrown: BaseException | None = None) -> None:
         """A watched generator goes on, perhaps in another context than it was left in.
 
         An exception that is thrown into it was raised elsewhere: it is not this step's when it passes.
         """
+        if self.carried:
+            self._enter_carriers(frame)
         span = self.open.get(id(frame))
         if span is not None and span._probe.span:
             span._thrown = thrown
@@ -314,6 +341,15 @@ class Recorder:
         self.table.clear()
         self.open.clear()
         self.carried.clear()
+
+
+def _frame_to_come(result: object) -> types.FrameType | None:
+    """Give the frame of a coroutine or generator that has not begun yet."""
+    if isinstance(result, types.CoroutineType) and inspect.getcoroutinestate(result) == inspect.CORO_CREATED:
+        return result.cr_frame
+    if isinstance(result, types.GeneratorType) and inspect.getgeneratorstate(result) == inspect.GEN_CREATED:
+        return result.gi_frame
+    return None
 
 
 def probes_of(adapter: Any) -> Iterable[Probe]:

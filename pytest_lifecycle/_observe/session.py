@@ -35,6 +35,7 @@ class Session:
         self._recorder: Recorder | None = None
         self._source: MonitoringSource | ProfilingSource | None = None
         self._waiting: list[Adapter] = []
+        self._probes: dict[Adapter, list[Probe]] = {}
         self._modules = 0
         self._stale = False
         self._has_builtin = False
@@ -74,6 +75,8 @@ class Session:
     def publish(self, exchange: Exchange) -> Trace:
         """Finish the exchange, tell everybody who asked, and give its trace."""
         exchange.finish()
+        for note in self.notes:
+            exchange.warn(note)
         trace = Trace(exchange)
         for subscriber in tuple(self._subscribers):
             subscriber(trace)
@@ -144,11 +147,14 @@ class Session:
 
     def _activate(self, adapter: Adapter, recorder: Recorder) -> None:
         adapter.attach(recorder)
-        try:
-            for probe in probes_of(adapter):
-                recorder.watch(probe)
-        except Exception as fault:
-            self.notes.append(f"the {adapter.name} adapter is off ({type(fault).__name__}: {fault}).")
+        if adapter not in self._probes:
+            try:
+                self._probes[adapter] = list(probes_of(adapter))
+            except Exception as fault:
+                self._probes[adapter] = []
+                self.notes.append(f"the {adapter.name} adapter is off ({type(fault).__name__}: {fault}).")
+        for probe in self._probes[adapter]:
+            recorder.watch(probe)
 
 
 def _is_imported(module: str) -> bool:

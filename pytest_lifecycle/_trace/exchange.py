@@ -27,6 +27,7 @@ class Exchange:
         raw_headers: The response's header lines, in order.
         body: The response's body in pieces; None where it cannot be seen.
         crossed: The layers that the response has left on its way out, in that order.
+        left: Where the response is on its way out: the step that sent it, and the next layer around it.
         raised: Each exception with each span that it left, in that order.
         caught: The spans that turned an exception into an answer, by the exception's `id`.
         errors: The exceptions that the framework took for a crash, not for an answer.
@@ -45,8 +46,8 @@ class Exchange:
         "edge",
         "errors",
         "framework",
-        "framework_rank",
         "interface",
+        "left",
         "method",
         "outermost",
         "parent",
@@ -71,11 +72,11 @@ class Exchange:
         self.body: list[bytes] | None = []
         self.body_size = 0
         self.crossed: list[Span] = []
+        self.left: tuple[Span | None, Span | None] = (None, None)
         self.raised: list[tuple[BaseException, Span]] = []
         self.caught: dict[int, str] = {}
         self.errors: list[BaseException] = []
         self.framework: str | None = None
-        self.framework_rank = 0
         self.warnings: list[str] = []
         self.edge: tuple[object, ...] = ()
         self.outermost: Span | None = None
@@ -103,6 +104,11 @@ class Exchange:
             span._crossed = True
             self.crossed.append(span)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the request has ended."""
+        return self.root._end is not None
+
     def warn(self, message: str) -> None:
         """Note a fault, once."""
         if message not in self.warnings:
@@ -111,4 +117,5 @@ class Exchange:
     def finish(self) -> None:
         """End the root and let go of what only the running request needed."""
         self.edge = ()
+        self.left = (None, None)
         self.root.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, final
@@ -49,34 +49,25 @@ class Span:
         parent: The step it began in; None for the root.
         thread: `threading.get_ident` of the thread it began in.
         short_circuited: True where it answered itself instead of calling what it wraps.
-        attributes: What its adapter read of it, by name.
     """
 
-    __slots__ = (
-        "_crossed",
-        "_end",
-        "_frame",
-        "_pauses",
-        "_previous",
-        "_probe",
-        "_send",
-        "_send_code",
-        "_thrown",
-        "attributes",
-        "builtin",
-        "children",
-        "exception",
-        "exchange",
-        "expected",
-        "kind",
-        "name",
-        "parent",
-        "reached_inner",
-        "short_circuited",
-        "start",
-        "target",
-        "thread",
-    )
+    # Most steps need few of these: what is not set costs nothing per span.
+    exception: BaseException | None = None
+    short_circuited: bool = False
+    reached_inner: bool = False
+    """Whether the request was handed on to another layer, a router or a handler inside it."""
+    expected: Mapping[int, Any] | None = None
+    """What the observer expects to run beneath it, while it runs."""
+    _attributes: dict[str, Any] | None = None
+    _frame: FrameType | None = None
+    _previous: Span | None = None
+    _probe: Any = None
+    _send: object = None
+    _send_code = 0
+    _thrown: BaseException | None = None
+    _crossed = False
+    _pauses: list[float] | None = None
+    _end: float | None = None
 
     def __init__(
         self,
@@ -88,7 +79,6 @@ class Span:
         parent: Span | None = None,
         thread: int = 0,
         exchange: Exchange | None = None,
-        start: float | None = None,
     ) -> None:
         self.kind = kind
         self.name = name
@@ -98,22 +88,14 @@ class Span:
         self.thread = thread
         self.exchange = exchange
         self.children: list[Span] = []
-        self.attributes: dict[str, Any] = {}
-        self.exception: BaseException | None = None
-        self.short_circuited = False
-        # What the observer needs while the step is under way; `close` lets go of it.
-        self.expected: dict[int, Any] | None = None
-        self.reached_inner = False
-        self._frame: FrameType | None = None
-        self._previous: Span | None = None
-        self._probe: Any = None
-        self._send: object = None
-        self._send_code = 0
-        self._thrown: BaseException | None = None
-        self._crossed = False
-        self._pauses: list[float] | None = None
-        self._end: float | None = None
-        self.start = perf_counter() if start is None else start
+        self.start = perf_counter()
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What its adapter read of it, by name."""
+        if self._attributes is None:
+            self._attributes = {}
+        return self._attributes
 
     @property
     def duration(self) -> float:
@@ -160,7 +142,11 @@ class Span:
         """End the step and let go of all that only its observation needed."""
         if self._end is None:
             self._end = perf_counter()
-        self._frame = self._previous = self._probe = self._send = self.expected = self._thrown = None
+        self._frame = self._previous = self._probe = self._send = None
+        if self.expected is not None:
+            self.expected = None
+        if self._thrown is not None:
+            self._thrown = None
 
     def ancestors(self) -> Iterator[Span]:
         """Give the steps around it, the nearest first."""

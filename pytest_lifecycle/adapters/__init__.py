@@ -10,7 +10,9 @@ def builtin_adapters() -> list[Adapter]:
     """Give the adapters that come with the plugin, the most general first."""
     from .asgi import AsgiAdapter
     from .fastapi import FastAPIAdapter
+    from .pydantic import PydanticAdapter
     from .starlette import StarletteAdapter
+    from .threads import ThreadsAdapter
     from .wsgi import WsgiAdapter
 
     asgi = AsgiAdapter()
@@ -20,6 +22,8 @@ def builtin_adapters() -> list[Adapter]:
         WsgiAdapter(),
         starlette,
         FastAPIAdapter(starlette),
+        PydanticAdapter(),
+        ThreadsAdapter(),
     ]
 
 

@@ -27,12 +27,14 @@ class Shape:
 
     def __init__(self, *parameters: str) -> None:
         self.parameters = parameters
+        self._names: dict[int, tuple[str, ...]] = {}
         self._steps: dict[tuple[int, int], Step] = {}
         self._alive: list[object] = []  # ids are keys
         self._claimed: dict[int, Step] = {}
 
     def forget(self) -> None:
         """Drop what was remembered of classes and functions."""
+        self._names.clear()
         self._steps.clear()
         self._alive.clear()
         self._claimed.clear()
@@ -60,20 +62,32 @@ class Shape:
         code = code_of(value)
         return code is not None and self.fits(code)
 
-    def arguments(self, code: types.CodeType, values: Mapping[str, Any]) -> tuple[Any, ...]:
+    def arguments(self, call: Call) -> tuple[Any, ...]:
         """Give the interface's own arguments of a call, in their order."""
-        names = code.co_varnames[code.co_argcount - len(self.parameters) : code.co_argcount]
-        return tuple(values[name] for name in names)
+        if call.arguments is None:
+            names = self.names_of(call.frame.f_code)
+            values = call.values
+            call.arguments = tuple([values[name] for name in names[-len(self.parameters) :]])
+        return call.arguments
+
+    def names_of(self, code: types.CodeType) -> tuple[str, ...]:
+        """Give the names of a function's positional parameters."""
+        names = self._names.get(id(code))
+        if names is None:
+            names = self._names[id(code)] = code.co_varnames[: code.co_argcount]
+            self._alive.append(code)
+        return names
 
     def step(self, call: Call) -> Step:
         """Say what this call is. It is worked out once for each function and class."""
         code = call.frame.f_code
-        owner = call.owner if code.co_argcount > len(self.parameters) else None
+        names = self.names_of(code)
+        owner = call.values[names[0]] if len(names) > len(self.parameters) else None
         key = (id(code), id(type(owner)))
         step = self._steps.get(key)
         if step is None:
             step = self._steps[key] = self._classify(code, owner, call)
-            self._alive += [code, type(owner)]
+            self._alive.append(type(owner))
         return step
 
     def _classify(self, code: types.CodeType, owner: Any, call: Call) -> Step:

@@ -5,9 +5,10 @@ Source of the rules: the ASGI specification, HTTP & WebSocket message format, ve
 
 from __future__ import annotations
 
+import functools
 import inspect
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from time import perf_counter
 from typing import Any, final
 
@@ -96,14 +97,15 @@ class AsgiAdapter(Adapter):
 
     def _opens(self, call: Call) -> Exchange | None:
         """Open an exchange where this call is the start of a request."""
-        scope, receive, send = SHAPE.arguments(call.frame.f_code, call.values)
-        exchange = call.parent.exchange if call.parent is not None else None
-        if exchange is not None and call.parent is not None:
+        scope, receive, send = SHAPE.arguments(call)
+        parent = call.parent
+        if parent is not None and parent.exchange is not None:
+            exchange = parent.exchange
             edge = exchange.edge
-            if edge and (scope is edge[0] or not _is_another_request(scope, receive, exchange, call.parent)):
-                return None
             if not edge:
                 exchange.edge = (scope, receive, send)
+                return None
+            if scope is edge[0] or not _is_another_request(scope, receive, exchange, parent):
                 return None
         if scope.get("type") != "http":
             return None
@@ -112,7 +114,7 @@ class AsgiAdapter(Adapter):
         return opened
 
     def _entering(self, call: Call) -> None:
-        self.watch_layer(call, SHAPE.arguments(call.frame.f_code, call.values)[2])
+        self.watch_layer(call, SHAPE.arguments(call)[2])
 
     def watch_layer(self, call: Call, send: Any) -> None:
         """See what crosses the `send` that this layer was given."""
@@ -156,14 +158,25 @@ class AsgiAdapter(Adapter):
         return rest[index - code.co_argcount] if isinstance(rest, tuple) and rest else None
 
     @staticmethod
-    def _left_layers(span: Span, call: Call) -> list[Span]:
+    def _left_layers(span: Span, call: Call) -> Iterator[Span]:
+        """Give the running layers that were given this `send`, innermost first.
+
+        A message goes outwards, so the search goes on where the last one ended.
+        """
         key = id(call.frame.f_code)
-        layers = [
-            layer for layer in (span, *span.ancestors()) if layer._send_code == key and layer._send is not None
-        ]
-        if any(layer._send is not layers[0]._send for layer in layers):
-            layers = [layer for layer in layers if _is_call_of(layer._send, call)]
-        return layers
+        exchange = call.exchange
+        layer: Span | None = exchange.left[1] if exchange.left[0] is span else span
+        while layer is not None:
+            if layer._send_code == key and not layer._crossed and _is_call_of(layer._send, call):
+                break
+            layer = layer.parent
+        if layer is None:
+            return
+        send = layer._send
+        while layer is not None and layer._send is send:
+            exchange.left = (span, layer.parent)
+            yield layer
+            layer = layer.parent
 
     @staticmethod
     def _is_edge(exchange: Exchange, call: Call) -> bool:
@@ -174,11 +187,11 @@ class AsgiAdapter(Adapter):
 
 
 def _is_http(call: Call) -> bool:
-    return bool(SHAPE.arguments(call.frame.f_code, call.values)[0].get("type") == "http")
+    return bool(SHAPE.arguments(call)[0].get("type") == "http")
 
 
 def _describe(call: Call) -> Step | None:
-    scope = SHAPE.arguments(call.frame.f_code, call.values)[0]
+    scope = SHAPE.arguments(call)[0]
     if scope.get("type") != "http":
         return None
     return SHAPE.step(call)
@@ -207,6 +220,8 @@ def _is_another_request(scope: Any, receive: object, exchange: Exchange, parent:
 def _is_call_of(send: Any, call: Call) -> bool:
     """Whether a running frame is a call of this very callable, not of another one with the same code."""
     code = call.frame.f_code
+    while isinstance(send, functools.partial):
+        send = send.func
     if isinstance(send, types.MethodType):
         return call.owner is send.__self__
     if isinstance(send, types.FunctionType):

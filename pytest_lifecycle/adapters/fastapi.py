@@ -5,6 +5,7 @@ Read from fastapi/{applications,routing,exceptions}.py and fastapi/dependencies/
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any, final
 
@@ -47,14 +48,12 @@ class FastAPIAdapter(Adapter):
 
     def _app_probes(self) -> Iterable[Probe]:
         from fastapi import FastAPI
-        from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 
         SHAPE.claim(FastAPI.__call__, Step(Kind.APP, "FastAPI", location_of(FastAPI), True))
         yield self.starlette.asgi.layer(
             FastAPI.__call__, Kind.APP, name=owner_name, builtin=True, entering=self._recognise
         )
-        yield self.starlette.builtin_layer(AsyncExitStackMiddleware)
-        for layer in _newer_layers():
+        for layer in _builtin_layers():
             yield self.starlette.builtin_layer(layer)
 
     @staticmethod
@@ -68,15 +67,15 @@ class FastAPIAdapter(Adapter):
         from fastapi import routing
 
         for code in nested_code(routing.request_response, "app") if hasattr(routing, "request_response") else ():
-            self.starlette.watcher.ignore(code)
+            yield Probe(code, span=False)
         if "app" in routing.APIRouter.__dict__:
             yield self.starlette.router(routing.APIRouter.app)
         if "handle" in routing.APIRouter.__dict__:
-            self.starlette.watcher.ignore(routing.APIRouter.handle)
+            yield Probe(routing.APIRouter.handle, span=False)
         included = getattr(routing, "_IncludedRouter", None)
         if included is not None:  # since 0.137 routers form a tree
-            self.starlette.watcher.ignore(included.handle)
-            self.starlette.watcher.ignore(included._handle_selected)
+            yield Probe(included.handle, span=False)
+            yield Probe(included._handle_selected, span=False)
         if "handle" in routing.APIRoute.__dict__:
             yield self.starlette.asgi.layer(
                 routing.APIRoute.handle, Kind.ROUTING, name="route", entering=self._chosen
@@ -135,14 +134,20 @@ class FastAPIAdapter(Adapter):
         return known[1]
 
 
-def _newer_layers() -> Iterable[type]:
-    """Give the builtin layers that only newer versions put into every app."""
-    try:
-        from fastapi._body_limit import AppBodyLimitMiddleware, _BodyLimitExceptionMiddleware
-        from fastapi.telemetry._asgi import ExceptionTelemetryMiddleware
-    except ImportError:
-        return ()
-    return AppBodyLimitMiddleware, _BodyLimitExceptionMiddleware, ExceptionTelemetryMiddleware
+BUILTIN_LAYERS = (
+    ("fastapi.middleware.asyncexitstack", "AsyncExitStackMiddleware"),
+    ("fastapi._body_limit", "AppBodyLimitMiddleware"),
+    ("fastapi._body_limit", "_BodyLimitExceptionMiddleware"),
+    ("fastapi.telemetry._asgi", "ExceptionTelemetryMiddleware"),
+)
+"""What one version or another of FastAPI puts into every app; already imported by `fastapi.applications`."""
+
+
+def _builtin_layers() -> Iterable[type]:
+    for module, name in BUILTIN_LAYERS:
+        layer = getattr(sys.modules.get(module), name, None)
+        if isinstance(layer, type):
+            yield layer
 
 
 def _refused(call: Call) -> None:

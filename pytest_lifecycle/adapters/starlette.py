@@ -126,7 +126,7 @@ class StarletteAdapter(Adapter):
             *nested_code(routing.request_response, "app"),
             *nested_code(_exception_handler.wrap_app_handling_exceptions, "wrapped_app"),
         ):
-            self.watcher.ignore(function)
+            yield Probe(function, span=False)
         yield self.router(routing.Router.app)
         yield self.asgi.layer(
             routing.Router.not_found, Kind.ROUTING, name="not_found", builtin=True, entering=_not_found

@@ -42,11 +42,12 @@ class WsgiAdapter(Adapter):
             describe=_describe,
             opens=self._opens,
             leaving=_left,
+            carries=True,
         )
 
     def _opens(self, call: Call) -> Exchange | None:
         """Open an exchange where this call is the start of a request."""
-        environ, start_response = SHAPE.arguments(call.frame.f_code, call.values)
+        environ, start_response = SHAPE.arguments(call)
         exchange = call.parent.exchange if call.parent is not None else None
         if exchange is not None and call.parent is not None:
             edge = exchange.edge
