@@ -78,7 +78,7 @@ class ItemTraces:
         self._reported = 0
 
     def unreported(self) -> tuple[list[Trace], int]:
-        """Give the traces that no report has shown yet, and how many were dropped before them; then they count as shown."""
+        """Give the traces that no report has shown yet, and how many of them were dropped; then all count as shown."""
         seen = self.dropped + len(self.traces)
         fresh = min(seen - self._reported, len(self.traces))
         missed = seen - self._reported - fresh

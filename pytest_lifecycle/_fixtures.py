@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,6 +13,8 @@ from ._collect import observe
 from ._settings import SETTINGS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from ._client import AsyncClient, Client
     from ._collect import ItemTraces
     from ._trace.trace import Trace

@@ -60,7 +60,7 @@ def _import(spec: str, name: str, rootdir: Path) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
-            advice = _advice(name, error.name, rootdir)
+            advice = _advice(error.name, rootdir)
             message = f"{OPTION} is {spec!r}, but there is no module {error.name!r}. {advice}"
         else:
             message = _import_failed(spec, name, error)
@@ -76,7 +76,7 @@ def _import_failed(spec: str, name: str, error: BaseException) -> str:
     )
 
 
-def _advice(name: str, missing: str, rootdir: Path) -> str:
+def _advice(missing: str, rootdir: Path) -> str:
     """Say what to do about a module that is not there."""
     if "." in missing:
         package = sys.modules.get(missing.rpartition(".")[0])

@@ -93,14 +93,17 @@ def sketched(
 
 def _add(parent: Span, steps: Sequence[Step], moment: float) -> float:
     for step in steps:
-        kind, _, name = step[0].partition(" ")
-        span = Span(
-            Kind.ROUTING if kind == "route" else Kind(kind), name, parent=parent, exchange=parent.exchange, start=moment
-        )
-        if kind == "route":
+        word, _, name = step[0].partition(" ")
+        kind = Kind.ROUTING if word == "route" else Kind(word)
+        span = Span(kind, name, parent=parent, exchange=parent.exchange)
+        span.start = moment
+        if word == "route":
             span.attributes["verdict"] = Verdict.MATCHED
         parent.children.append(span)
         for attribute, value in (step[2] if len(step) == 3 else {}).items():
-            setattr(span, attribute, value)
+            if attribute == "attributes":
+                span.attributes.update(value)
+            else:
+                setattr(span, attribute, value)
         span._end = moment = _add(span, step[1], moment) + 0.001
     return moment

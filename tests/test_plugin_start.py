@@ -27,7 +27,14 @@ LIGHT = {
 
 def imported_by(code: str) -> set[str]:
     """Run code in a fresh interpreter in which pytest was imported; give the modules that it added."""
-    program = f"import sys, pytest\nbefore = set(sys.modules)\n{code}\nimport json\nprint(json.dumps(sorted(set(sys.modules) - before)))"
+    program = f"""
+import sys, pytest
+before = set(sys.modules)
+{code}
+added = sorted(set(sys.modules) - before)
+import json
+print(json.dumps(added))
+"""
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     return set(json.loads(done.stdout))
 

@@ -24,10 +24,12 @@ def order_request() -> Trace:
         ("middleware Auth", [("route GET /orders/{order_id}", []), ("handler read_order", [])]),
         url="http://testserver/orders/42?token=s3cret",
     )
-    trace.span("GET /orders/{order_id}").attributes |= {
-        "route_name": "read_order",
-        "path_params": {"order_id": 42, "reset_token": "s3cret", "key": UUID(int=1), "price": Decimal("1.5")},
-    }
+    trace.span("GET /orders/{order_id}").attributes.update(
+        {
+            "route_name": "read_order",
+            "path_params": {"order_id": 42, "reset_token": "s3cret", "key": UUID(int=1), "price": Decimal("1.5")},
+        }
+    )
     trace._exchange.cross(trace.span("Auth"))
     trace._exchange.raw_headers = [(b"Content-Type", b"text/plain"), (b"Set-Cookie", b"sid=s3cret")]
     return trace

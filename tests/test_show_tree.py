@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_lifecycle._show.report import REQUEST_LIMIT, section
 from pytest_lifecycle._show.redact import Redactor
+from pytest_lifecycle._show.report import REQUEST_LIMIT, section
 from pytest_lifecycle._show.tree import DEPTH_LIMIT, STEP_LIMIT, render, time
 from pytest_lifecycle._trace.facts import ValidationIssue, Verdict
 from pytest_lifecycle._trace.trace import Trace

@@ -37,7 +37,6 @@ app = FastAPI(
         Middleware(MaintenanceMiddleware),
     ],
 )
-app.state.maintenance = False
 
 
 @app.middleware("http")  # added last, so outermost

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -31,13 +32,13 @@ class RequestIDMiddleware:
 
 
 class MaintenanceMiddleware:
-    """Answers 503 itself while ``app.state.maintenance`` is on."""
+    """Answers 503 itself while the environment says ``SHOP_MAINTENANCE=on``."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["app"].state.maintenance:
+        if scope["type"] == "http" and os.environ.get("SHOP_MAINTENANCE") == "on":
             response = JSONResponse({"detail": "Back soon."}, status_code=503, headers={"retry-after": "120"})
             await response(scope, receive, send)
             return

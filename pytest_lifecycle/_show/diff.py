@@ -74,7 +74,7 @@ def compare(actual: Sequence[str], expected: Sequence[str]) -> Difference:
         difference.lines += [f"- {step}" for step in expected[e_start:e_end]]
         difference.lines += [f"+ {step}" for step in actual[a_start:a_end]]
     _find_moved(difference)
-    _find_changed(difference, actual, expected)
+    _find_changed(difference)
     return difference
 
 
@@ -88,9 +88,9 @@ def _find_moved(difference: Difference) -> None:
             difference.moved.append((place[1], partner[0], place[0]))
 
 
-def _find_changed(difference: Difference, actual: Sequence[str], expected: Sequence[str]) -> None:
+def _find_changed(difference: Difference) -> None:
     """Take a missing and an extra step of one kind that stand between the same neighbours for one that changed."""
-    anchors = _anchors(difference, actual, expected)
+    anchors = _anchors(difference.lines)
     for place in list(difference.missing):
         for extra in difference.extra:
             if _kind(extra[1]) == _kind(place[1]) and anchors["+", extra[0]] == anchors["-", place[0]]:
@@ -100,20 +100,20 @@ def _find_changed(difference: Difference, actual: Sequence[str], expected: Seque
                 break
 
 
-def _anchors(difference: Difference, actual: Sequence[str], expected: Sequence[str]) -> dict[tuple[str, int], int]:
-    """Give for each step that is on one side only how many common steps stand before it."""
+def _anchors(lines: Sequence[str]) -> dict[tuple[str, int], int]:
+    """Give for each step that is on one side only (its mark and position) how many common steps stand before it."""
     anchors: dict[tuple[str, int], int] = {}
-    common = {"-": 0, "+": 0}
-    same = 0
-    for line in difference.lines:
+    position = {"-": 0, "+": 0}
+    common = 0
+    for line in lines:
         mark = line[0]
         if mark == " ":
-            same += 1
-            common["-"] += 1
-            common["+"] += 1
+            common += 1
+            position["-"] += 1
+            position["+"] += 1
         else:
-            anchors[mark, common[mark]] = same
-            common[mark] += 1
+            anchors[mark, position[mark]] = common
+            position[mark] += 1
     return anchors
 
 

@@ -1,0 +1,272 @@
+"""The client of async tests: it runs the app on the test's own loop, asyncio or trio."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Self, Unpack, final
+
+import httpx
+
+from .._drive.asgi import AsgiApp, Connection, Event, build_scope
+from .._drive.lifespan import Lifespan
+from .._drive.loop import GRACE, AsyncBackend, TimedOut, current_backend
+from .._drive.wsgi import WsgiCall
+from .._errors import DeadlineExceeded, UsageProblem
+from .._observe.recorder import CURRENT
+from .._trace.exchange import Exchange
+from .._trace.trace import Trace
+from .client import call_asgi
+from .conversation import BaseClient
+from .encode import outgoing
+from .stream import StreamHead
+from .verbs import CallArguments, Verbs
+
+
+@final
+class AsyncClient(BaseClient, Verbs[Coroutine[Any, Any, Trace]]):
+    """Asks an app and gives traces, in async tests: `trace = await client.get("/")`.
+
+    An ASGI app is awaited in the task that asks; a WSGI app runs in a worker thread that carries the context. The
+    lifespan runs in a task of its own on the same loop, from the first request (or ``async with``) to `aclose`.
+    """
+
+    def __init__(self, app: Callable[..., Any], **options: Any) -> None:
+        super().__init__(app, **options)
+        self._backend: AsyncBackend | None = None
+        self._lifespan: Lifespan | None = None
+        self._asgi_app: AsgiApp = app
+        self._ready: Event | None = None
+
+    __init__.__doc__ = BaseClient.__doc__
+
+    # -- opening and closing
+
+    async def __aenter__(self) -> Self:
+        await self._start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def _start(self) -> AsyncBackend:
+        if self._backend is not None and self._is_open:
+            if self._ready is not None:
+                await self._ready.wait()  # another task's first request starts the app
+            return self._backend
+        backend = current_backend()
+        self._open()
+        self._backend = backend
+        if self._runs_lifespan:
+            self._ready = backend.event()
+            try:
+                await self._start_lifespan(backend)
+            except BaseException:
+                self._close()
+                raise
+            finally:
+                self._ready.set()
+                self._ready = None
+        return backend
+
+    async def _start_lifespan(self, backend: AsyncBackend) -> None:
+        from asgiref.compatibility import guarantee_single_callable, is_double_callable
+
+        if is_double_callable(self.app):
+            self._asgi_app = guarantee_single_callable(self.app)
+        lifespan = Lifespan(self._asgi_app, backend)
+        cancel = backend.spawn(lifespan.run)
+        try:
+            await self._within_lifespan(backend, lifespan.startup, "startup")
+        except BaseException:
+            cancel()
+            raise
+        self._lifespan = lifespan
+
+    async def _within_lifespan(
+        self, backend: AsyncBackend, call: Callable[[], Coroutine[Any, Any, None]], phase: str
+    ) -> None:
+        try:
+            await backend.limited(call, self.timeout)
+        except TimedOut:
+            raise DeadlineExceeded(
+                f"The app's {phase} did not end within {self.timeout} s. Give timeout= a larger number if it needs"
+                " longer, or lifespan=False to leave it out.",
+                slug="lifespan-deadline",
+            ) from None
+
+    async def aclose(self) -> None:
+        """Shut the app down and stop observing; the client cannot be used again.
+
+        Raises:
+            Exception: The app's own, where its shutdown raised one.
+        """
+        lifespan, self._lifespan = self._lifespan, None
+        try:
+            if lifespan is not None and self._backend is not None:
+                await self._within_lifespan(self._backend, lifespan.shutdown, "shutdown")
+        finally:
+            self._close()
+
+    # -- requests
+
+    async def request(self, method: str, url: str | httpx.URL, **arguments: Unpack[CallArguments]) -> Trace:
+        """Make a request and give its trace; arguments and errors as for `Client.request`."""
+        backend = await self._start()
+        auth, follow = arguments.pop("auth", None), arguments.pop("follow_redirects", None)
+        seconds = arguments.pop("timeout", self.timeout)
+        conversation = self._converse(self._build(method, url, arguments), auth, follow)
+        try:
+            request = next(conversation)
+            while True:
+                request = conversation.send(await self._drive(backend, request, seconds))
+        except StopIteration as stop:
+            trace: Trace = stop.value
+            return trace
+
+    async def _drive(self, backend: AsyncBackend, request: httpx.Request, seconds: float | None) -> Trace:
+        exchange = self._begin(request)
+        out = outgoing(request, root_path=self._root_path, client=self._client)
+        error: BaseException | None
+        response: Connection | WsgiCall
+        body: list[bytes] = []
+        token = CURRENT.set(exchange.root)
+        try:
+            if self.interface == "asgi":
+                response = Connection(out, backend)
+                scope = build_scope(out, self._lifespan.state if self._lifespan is not None else None)
+                connection = response
+                error = await backend.limited(lambda: call_asgi(self._asgi_app, scope, connection), seconds)
+                body = response.body
+            else:
+                response = call = WsgiCall(out)
+                error = await backend.limited(lambda: backend.in_thread(lambda: self._call_wsgi(call, body)), seconds)
+        except TimedOut:
+            raise self._expired(exchange, seconds) from None
+        except BaseException as fatal:
+            exchange.root.exception = fatal
+            self._publish_cancelled(exchange)
+            raise
+        finally:
+            CURRENT.reset(token)
+        return self._finish(exchange, response, body, error)
+
+    def _call_wsgi(self, call: WsgiCall, body: list[bytes]) -> Exception | None:
+        try:
+            body.extend(call.pieces(self.app))
+        except Exception as error:
+            return error
+        return None
+
+    def _publish_cancelled(self, exchange: Exchange) -> None:
+        """The test was cancelled, or the app exits the process: what was seen until then is a trace, too."""
+        from .._observe import session
+
+        session.publish(exchange)
+
+    @asynccontextmanager
+    async def stream(
+        self, method: str, url: str | httpx.URL, **arguments: Unpack[CallArguments]
+    ) -> AsyncIterator[AsyncStream]:
+        """Make a request and read its response while the app still runs; as `Client.stream`.
+
+        Raises:
+            UsageProblem: As for `request`; or the app speaks WSGI, which only a sync test can stream.
+        """
+        backend = await self._start()
+        if self.interface == "wsgi":
+            raise UsageProblem(
+                "A WSGI app's response cannot be streamed in an async test. Use Client.stream in a sync one.",
+                slug="stream-unread",
+            )
+        auth, seconds = arguments.pop("auth", None), arguments.pop("timeout", self.timeout)
+        arguments.pop("follow_redirects", None)
+        request = next(self._converse(self._build(method, url, arguments), auth, False))
+        out = outgoing(request, root_path=self._root_path, client=self._client)
+        exchange = self._begin(request)
+        stream = AsyncStream(self, exchange, Connection(out, backend, paced=True), backend, seconds)
+        scope = build_scope(out, self._lifespan.state if self._lifespan is not None else None)
+        try:
+            await stream.open(self._asgi_app, scope)
+            yield stream
+        finally:
+            await stream.aclose()
+
+
+@final
+class AsyncStream(StreamHead):
+    """A response that is read piece by piece, in an async test."""
+
+    def __init__(
+        self,
+        client: BaseClient,
+        exchange: Exchange,
+        connection: Connection,
+        backend: AsyncBackend,
+        seconds: float | None,
+    ) -> None:
+        super().__init__(client, exchange, connection)
+        self._connection = connection
+        self._backend = backend
+        self._seconds = seconds
+        self._ended = backend.event()
+        self._is_over = False
+        self._error: BaseException | None = None
+        self._cancel: Callable[[], object] | None = None
+
+    async def open(self, app: AsgiApp, scope: dict[str, Any]) -> None:
+        """Call the app, until it has started the response or ended."""
+
+        async def run() -> None:
+            try:
+                self._error = await call_asgi(app, scope, self._connection)
+            finally:
+                self._is_over = True
+                self._ended.set()
+
+        token = CURRENT.set(self._exchange.root)
+        try:
+            self._cancel = self._backend.spawn(run)
+        finally:
+            CURRENT.reset(token)
+        await self._wait()
+
+    async def _wait(self) -> None:
+        try:
+            await self._backend.limited(self._connection.news, self._seconds)
+        except TimedOut:
+            raise self._client._expired(self._exchange, self._seconds) from None
+
+    async def aiter_bytes(self) -> AsyncIterator[bytes]:
+        """Give the pieces of the body as the app sends them, as sent.
+
+        Raises:
+            DeadlineExceeded: The next piece took too long.
+        """
+        while True:
+            for piece in self._connection.take():
+                self._read.append(piece)
+                yield piece
+            if (self._connection.is_complete or self._is_over) and not self._connection.body:
+                return
+            await self._wait()
+
+    async def aread(self) -> bytes:
+        """Give the rest of the body."""
+        return b"".join([piece async for piece in self.aiter_bytes()])
+
+    async def aclose(self) -> None:
+        """Hang up; cancel the app if it does not end by itself."""
+        self._connection.leave()
+        for give_up in (self._cancel, None):
+            try:
+                await self._backend.limited(self._ended.wait, GRACE)
+                break
+            except TimedOut:
+                if give_up is not None:
+                    give_up()
+        if not self._exchange.is_over:
+            self._conclude(self._error)

@@ -1,0 +1,260 @@
+"""What a sync and an async client share: settings, cookies, auth, redirects, exceptions.
+
+A conversation is a generator that yields requests and takes their traces, so that the twins differ only in how they
+drive the app.
+"""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+from collections.abc import Callable, Generator
+from time import perf_counter
+from typing import Any
+
+import httpx
+
+from .._drive.asgi import Connection
+from .._drive.wsgi import WsgiCall
+from .._errors import DeadlineExceeded, UsageProblem
+from .._observe import session
+from .._observe.recorder import CURRENT
+from .._trace.exchange import Exchange
+from .._trace.span import Span
+from .._trace.story import path_entry
+from .._trace.trace import Trace
+from .encode import RequestArguments, absolute_url, encode
+from .interface import Interface, interface_of
+
+MAX_REDIRECTS = 20
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+KEPT = (Exception, CancelledError, GeneratorExit)
+"""What becomes a part of the trace; an exit, an interrupt or a `pytest.skip` of the app's goes on its way."""
+Conversation = Generator[httpx.Request, Trace, Trace]
+
+
+class BaseClient:
+    """A client's settings and what it remembers between requests.
+
+    Args:
+        app: The WSGI or ASGI app, as a server would be given it.
+        interface: ``"asgi"`` or ``"wsgi"``, where it cannot be told from the app.
+        base_url: What relative URLs are relative to.
+        headers: Sent with each request; those of a request come on top.
+        cookies: The cookies to begin with; what the app sets is added and sent from then on.
+        root_path: What the app is mounted under (ASGI `root_path`, WSGI `SCRIPT_NAME`).
+        client: The address that requests come from.
+        follow_redirects: Whether redirects are followed; a request can say otherwise.
+        raise_app_exceptions: Whether an exception that escapes the app is raised, after its trace is finished.
+            Otherwise it is part of the trace.
+        timeout: How many seconds a request, the startup or the shutdown may take; None for no limit. A sync WSGI app
+            cannot be interrupted: its trace gets a warning.
+        lifespan: Whether an ASGI app's lifespan is run.
+
+    Raises:
+        UsageProblem: The app is none, or its interface cannot be told.
+    """
+
+    def __init__(
+        self,
+        app: Callable[..., Any],
+        *,
+        interface: str | None = None,
+        base_url: str = "http://testserver",
+        headers: Any = None,
+        cookies: Any = None,
+        root_path: str = "",
+        client: tuple[str, int] = ("127.0.0.1", 50000),
+        follow_redirects: bool = False,
+        raise_app_exceptions: bool = False,
+        timeout: float | None = 10.0,
+        lifespan: bool = True,
+    ) -> None:
+        self.app = app
+        self.interface: Interface = interface_of(app, interface)
+        self.base_url = base_url
+        self.headers = httpx.Headers(headers)
+        self.cookies = httpx.Cookies(cookies)
+        self.follow_redirects = follow_redirects
+        self.raise_app_exceptions = raise_app_exceptions
+        self.timeout = timeout
+        self._root_path = root_path
+        self._client = client
+        self._runs_lifespan = lifespan and self.interface == "asgi"
+        self._is_open = False
+        self._is_closed = False
+
+    # -- observation
+
+    def _open(self) -> bool:
+        """Begin to observe; whether it was not open yet.
+
+        Raises:
+            UsageProblem: The client was closed.
+        """
+        if self._is_closed:
+            raise UsageProblem(
+                "This client is closed. Make a new one for further requests.",
+                slug="client-closed",
+            )
+        if self._is_open:
+            return False
+        session.acquire()
+        self._is_open = True
+        return True
+
+    def _close(self) -> bool:
+        """Stop observing; whether it was open."""
+        was_open = self._is_open
+        self._is_open = False
+        self._is_closed = True
+        if was_open:
+            session.release()
+        return was_open
+
+    # -- requests
+
+    def _build(self, method: str, url: str | httpx.URL, arguments: RequestArguments) -> httpx.Request:
+        if self.headers:
+            merged = httpx.Headers(self.headers)
+            merged.update(arguments.get("headers"))
+            arguments["headers"] = merged
+        cookies = arguments.get("cookies")
+        if len(self.cookies.jar) or cookies:
+            merged_cookies = httpx.Cookies(self.cookies)
+            merged_cookies.update(cookies)
+            arguments["cookies"] = merged_cookies
+        return encode(method.upper(), absolute_url(self.base_url, str(url)), arguments)
+
+    def _converse(self, request: httpx.Request, auth: Any, follow: bool | None) -> Conversation:
+        """Yield the requests of one call and take their traces: auth flows and redirects."""
+        follows = self.follow_redirects if follow is None else follow
+        history: list[Trace] = []
+        while True:
+            trace = yield from self._authenticated(request, auth)
+            trace.history.extend(history)
+            location = trace.headers.get("location")
+            if not follows or trace.status not in REDIRECTS or not location:
+                return trace
+            if len(history) >= MAX_REDIRECTS:
+                raise UsageProblem(
+                    f"{request.method} {history[0].url} was redirected {MAX_REDIRECTS} times, lastly to {location!r}."
+                    " Ask with follow_redirects=False to see where the circle begins.",
+                    slug="too-many-redirects",
+                )
+            history.append(trace)
+            request = self._redirected(request, trace.status, location)
+
+    def _authenticated(self, request: httpx.Request, auth: Any) -> Conversation:
+        flow = _auth_of(request, auth)
+        if flow is None:
+            trace = yield request
+            self._remember_cookies(trace)
+            return trace
+        steps = flow.sync_auth_flow(request)
+        request = next(steps)
+        while True:
+            trace = yield request
+            self._remember_cookies(trace)
+            if trace.status is None:
+                return trace
+            try:
+                request = steps.send(trace.response)
+            except StopIteration:
+                return trace
+
+    def _remember_cookies(self, trace: Trace) -> None:
+        if "set-cookie" in trace.headers:
+            self.cookies.extract_cookies(trace.response)
+
+    def _redirected(self, request: httpx.Request, status: int | None, location: str) -> httpx.Request:
+        """Make the request that a redirect asks for (RFC 9110, section 15.4)."""
+        url = request.url.join(location)
+        method = request.method
+        if (status in (302, 303) and method != "HEAD") or (status == 301 and method == "POST"):
+            method = "GET"
+        headers = httpx.Headers(request.headers)
+        for name in ("host", "cookie"):
+            headers.pop(name, None)
+        if (url.scheme, url.host, url.port) != (request.url.scheme, request.url.host, request.url.port):
+            headers.pop("authorization", None)
+        if method != request.method:
+            for name in ("content-length", "content-type", "transfer-encoding"):
+                headers.pop(name, None)
+            return self._build(method, url, {"headers": headers})
+        content = None if method in ("GET", "HEAD") else request.stream
+        return self._build(method, url, {"headers": headers, "content": content})
+
+    # -- traces
+
+    def _begin(self, request: httpx.Request) -> Exchange:
+        exchange = Exchange(self.interface, request.method, str(request.url), parent=CURRENT.get())
+        exchange.captures = False
+        return exchange
+
+    def _finish(
+        self, exchange: Exchange, response: Connection | WsgiCall, body: list[bytes], error: BaseException | None
+    ) -> Trace:
+        """Write the response down, publish the trace, and raise the app's exception if that is asked for."""
+        exchange.status = response.status
+        exchange.raw_headers = response.headers
+        exchange.body = body
+        for fault in dict.fromkeys(response.faults):
+            exchange.warn(fault)
+        if error is not None:
+            session.saw(error)
+            exchange.root.exception = error
+        trace = session.publish(exchange)
+        if error is not None and (self.raise_app_exceptions or not isinstance(error, KEPT)):
+            raise error
+        return trace
+
+    def _expired(self, exchange: Exchange, seconds: float | None) -> DeadlineExceeded:
+        moment = perf_counter()
+        if seconds is not None:
+            moment = min(moment, exchange.root.start + seconds)
+        where = active_step(exchange.root, moment)
+        session.publish(exchange)
+        place = "before its first step" if where is None else f"in {path_entry(where)!r}"
+        return DeadlineExceeded(
+            f"{exchange.method} {exchange.url} was not answered within {seconds} s: the app waits {place}."
+            " Give timeout= a larger number if it needs longer.",
+            slug="deadline",
+        )
+
+
+def active_step(root: Span, moment: float) -> Span | None:
+    """Give the deepest step that was running at a moment of `time.perf_counter`, a user's own before a builtin one."""
+    running = [
+        span
+        for span in root.walk()
+        if span is not root and any(begin <= moment <= end for begin, end in span.active_intervals())
+    ]
+    own = [span for span in running if not span.builtin]
+    return (own or running or [None])[-1]
+
+
+def _auth_of(request: httpx.Request, auth: Any) -> httpx.Auth | None:
+    if auth is None:
+        username, password = request.url.username, request.url.password
+        return httpx.BasicAuth(username, password) if username or password else None
+    if isinstance(auth, tuple):
+        return httpx.BasicAuth(*auth)
+    if isinstance(auth, httpx.Auth):
+        return auth
+    if callable(auth):
+        return _CalledAuth(auth)
+    raise UsageProblem(
+        f"auth is {auth!r:.80}. Give a pair of user and password, an httpx.Auth, or a function of the request.",
+        slug="body-not-encodable",
+    )
+
+
+class _CalledAuth(httpx.Auth):
+    """Auth by a function that gives the request back, changed."""
+
+    def __init__(self, function: Callable[[httpx.Request], httpx.Request]) -> None:
+        self._function = function
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        yield self._function(request)
+

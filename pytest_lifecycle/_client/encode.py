@@ -1,0 +1,108 @@
+"""Requests from a client's arguments: httpx encodes them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any, TypedDict, cast
+from urllib.parse import unquote
+
+import httpx
+
+from .._drive.outgoing import Body, Outgoing
+from .._errors import UsageProblem
+
+DEFAULT_HEADERS = (
+    (b"accept", b"*/*"),
+    (b"accept-encoding", b"gzip, deflate"),
+    (b"user-agent", b"pytest-lifecycle"),
+)
+PORTS = {"http": 80, "https": 443}
+
+
+class RequestArguments(TypedDict, total=False):
+    """The arguments of a request, as httpx takes them."""
+
+    params: Any
+    headers: Any
+    cookies: Any
+    json: Any
+    data: Any
+    content: Any
+    files: Any
+    extensions: Mapping[str, Any] | None
+
+
+def encode(method: str, url: httpx.URL, arguments: RequestArguments) -> httpx.Request:
+    """Make a request.
+
+    Raises:
+        UsageProblem: The body or the headers cannot be encoded.
+    """
+    try:
+        return httpx.Request(method, url, **{name: value for name, value in arguments.items() if value is not None})
+    except (TypeError, ValueError, AttributeError) as error:
+        given = ", ".join(f"{name}={value!r:.60}" for name, value in arguments.items() if value is not None)
+        raise UsageProblem(
+            f"{method} {url} cannot be encoded ({type(error).__name__}: {error}) from {given}."
+            " Give json= something that JSON can hold, data= a dict, content= bytes, text or an iterable of bytes.",
+            slug="body-not-encodable",
+        ) from error
+
+
+@lru_cache(maxsize=1024)
+def absolute_url(base: str, url: str) -> httpx.URL:
+    """Give the URL that is asked for, on top of the base.
+
+    Raises:
+        UsageProblem: It is relative without a base, or no http URL.
+    """
+    try:
+        parsed = httpx.URL(url)
+        if parsed.is_relative_url:
+            if not base:
+                raise UsageProblem(
+                    f"{url!r} is a relative URL, and the client has no base_url. Give it one, such as"
+                    ' base_url="http://testserver", or ask for an absolute URL.',
+                    slug="relative-url",
+                )
+            root = httpx.URL(base)
+            raw = root.raw_path.rstrip(b"/") + b"/" + parsed.raw_path.lstrip(b"/")
+            parsed = root.copy_with(raw_path=raw, fragment=None)
+    except httpx.InvalidURL as error:
+        raise UsageProblem(f"{url!r} is no URL: {error}.", slug="unusable-url") from error
+    if parsed.scheme not in PORTS or not parsed.host:
+        raise UsageProblem(
+            f"{str(parsed)!r} is no http or https URL. Give a path, or a URL such as 'http://testserver/orders'.",
+            slug="unusable-url",
+        )
+    return parsed
+
+
+def outgoing(request: httpx.Request, *, root_path: str, client: tuple[str, int]) -> Outgoing:
+    """Give the request as a server knows it: bytes."""
+    url = request.url
+    raw_path, _, query = url.raw_path.partition(b"?")
+    headers = [(name.lower(), value) for name, value in request.headers.raw]
+    names = {name for name, _ in headers}
+    headers += [line for line in DEFAULT_HEADERS if line[0] not in names]
+    return Outgoing(
+        method=request.method,
+        scheme=url.scheme,
+        host=url.host,
+        port=url.port or PORTS[url.scheme],
+        path=unquote(raw_path.decode("ascii")),
+        raw_path=raw_path,
+        query=query,
+        headers=headers,
+        body=_body(request),
+        root_path=root_path,
+        client=client,
+    )
+
+
+def _body(request: httpx.Request) -> Body:
+    stream: object = request.stream
+    if isinstance(stream, httpx.ByteStream):
+        return b"".join(stream)
+    return cast("Iterable[bytes] | AsyncIterable[bytes]", stream)

@@ -1,0 +1,116 @@
+"""Whether an app speaks ASGI or WSGI, and whether it needs to stay on the test's thread."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import Any, Literal, cast
+
+from .._errors import UsageProblem
+
+Interface = Literal["asgi", "wsgi"]
+
+HOW_TO_SAY = 'Say which it is: Client(app, interface="asgi") or Client(app, interface="wsgi").'
+
+
+def interface_of(app: object, given: str | None) -> Interface:
+    """Tell how an app is called.
+
+    Args:
+        app: The app.
+        given: What the user said, if anything.
+
+    Raises:
+        UsageProblem: It is no app, or it cannot be told.
+    """
+    if not callable(app):
+        raise UsageProblem(f"{_shown(app)} is no ASGI or WSGI app. {_instead(app)}", slug="not-an-app")
+    if given is not None:
+        if given not in ("asgi", "wsgi"):
+            raise UsageProblem(f"interface is {given!r}. {HOW_TO_SAY}", slug="unknown-interface")
+        return cast(Interface, given)
+    if _is_async(app):
+        return "asgi"
+    count = _required_parameters(app)
+    if isinstance(app, type):  # ASGI 2: a class that is made with the scope and then called
+        if count == 1 and _is_async(getattr(app, "__call__", None)):
+            return "asgi"
+    elif count == 3:
+        return "asgi"
+    elif count == 2:
+        return "wsgi"
+    raise UsageProblem(
+        f"It cannot be told whether {_shown(app)} is an ASGI or a WSGI app. {HOW_TO_SAY}", slug="unknown-interface"
+    )
+
+
+def _is_async(function: Any) -> bool:
+    while hasattr(function, "func") and not inspect.isfunction(function):  # a partial
+        function = function.func
+    from asgiref.sync import iscoroutinefunction
+
+    if iscoroutinefunction(function):
+        return True
+    call = getattr(function, "__call__", None)
+    return not isinstance(function, type) and iscoroutinefunction(call)
+
+
+def _required_parameters(app: Any) -> int | None:
+    try:
+        parameters = inspect.signature(app).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(1 for item in parameters if item.kind in positional and item.default is inspect.Parameter.empty)
+
+
+def stays_on_thread(app: object) -> bool:
+    """Whether the app is Django's ASGI handler, or a wrapper around it.
+
+    Django runs sync code of an ASGI app in asgiref's worker thread, outside the test's database transaction, unless
+    it is called through `asgiref.sync.async_to_sync`.
+    """
+    module = sys.modules.get("django.core.handlers.asgi")
+    if module is None:
+        return False
+    seen: set[int] = set()
+    pending = [(app, 0)]
+    while pending:
+        value, depth = pending.pop()
+        if isinstance(value, module.ASGIHandler):
+            return True
+        if depth > 6 or id(value) in seen or isinstance(value, str | bytes | int | type):
+            continue
+        seen.add(id(value))
+        pending += [(inner, depth + 1) for inner in _held_by(value)]
+    return False
+
+
+def _held_by(value: object) -> list[object]:
+    if isinstance(value, dict):
+        return list(value.values())
+    held = [held for held in vars(value).values() if callable(held) or isinstance(held, dict)] if _has_vars(value) else []
+    for cell in getattr(value, "__closure__", None) or ():
+        try:
+            held.append(cell.cell_contents)
+        except ValueError:
+            continue
+    return held
+
+
+def _has_vars(value: object) -> bool:
+    return isinstance(getattr(value, "__dict__", None), dict)
+
+
+def _shown(app: object) -> str:
+    return f"{app!r:.100}" if not inspect.ismodule(app) else f"the module {app.__name__!r}"
+
+
+def _instead(app: object) -> str:
+    if isinstance(app, str):
+        return "Import the app and pass the object, or set the ini option lifecycle_app to this string."
+    if inspect.ismodule(app):
+        there = [name for name in ("app", "application", "create_app") if hasattr(app, name)]
+        hint = f" It has {', '.join(there)}." if there else ""
+        return f"Pass the application object, not its module.{hint}"
+    return "Pass the application object."

@@ -1,0 +1,214 @@
+"""Responses that are read while the app still runs, in sync tests."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, final
+
+from .._drive.asgi import AsgiApp, Connection, build_scope
+from .._drive.loop import GRACE, OwnLoop, TimedOut
+from .._drive.outgoing import Outgoing
+from .._drive.wsgi import WsgiCall
+from .._errors import LifecycleError
+from .._observe.recorder import CURRENT
+from .._trace.exchange import Exchange
+from .._trace.headers import Headers
+from .._trace.trace import Trace
+
+if TYPE_CHECKING:
+    from .conversation import BaseClient
+
+
+class StreamHead:
+    """What is known of a streamed response before its end.
+
+    Args:
+        client: The client that asked.
+        exchange: The request.
+        response: What takes the response from the app.
+    """
+
+    def __init__(self, client: BaseClient, exchange: Exchange, response: Connection | WsgiCall) -> None:
+        self._client = client
+        self._exchange = exchange
+        self._response = response
+        self._read: list[bytes] = []
+        self._trace: Trace | None = None
+
+    @property
+    def status(self) -> int | None:
+        """The status; None where the app has started no response."""
+        return self._response.status
+
+    @property
+    def headers(self) -> Headers:
+        """The response's headers."""
+        return Headers(self._response.headers)
+
+    @property
+    def trace(self) -> Trace:
+        """The trace, once the block is left; its content is what was read.
+
+        Raises:
+            LifecycleError: The request is not over.
+        """
+        if self._trace is None:
+            raise LifecycleError(
+                "The request is not over: read `stream.trace` after the `with` block.", slug="stream-unread"
+            )
+        return self._trace
+
+    def _conclude(self, error: BaseException | None) -> None:
+        if self._trace is None:
+            self._trace = self._client._finish(self._exchange, self._response, self._read, error)
+
+
+class Stream(StreamHead, ABC):
+    """A response that is read piece by piece.
+
+    Example:
+        >>> from pytest_lifecycle import Client
+        >>> def app(environ, start_response):
+        ...     start_response("200 OK", [])
+        ...     yield b"one"
+        ...     yield b"two"
+        >>> with Client(app) as client, client.stream("GET", "/") as stream:
+        ...     next(stream.iter_bytes())
+        b'one'
+    """
+
+    @abstractmethod
+    def open(self) -> None:
+        """Call the app, until it has started the response."""
+
+    @abstractmethod
+    def iter_bytes(self) -> Iterator[bytes]:
+        """Give the pieces of the body as the app sends them, as sent (still compressed, if they are).
+
+        Raises:
+            DeadlineExceeded: The next piece took too long.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Hang up, and let the app end."""
+
+    def read(self) -> bytes:
+        """Give the rest of the body."""
+        return b"".join(self.iter_bytes())
+
+
+@final
+class WsgiStream(Stream):
+    """A WSGI app's response: its iterable, taken step by step."""
+
+    def __init__(self, client: BaseClient, exchange: Exchange, out: Outgoing) -> None:
+        self._call = WsgiCall(out)
+        super().__init__(client, exchange, self._call)
+        self._context = contextvars.copy_context()
+        self._context.run(CURRENT.set, exchange.root)
+        self._pieces = self._call.pieces(client.app)
+        self._first: bytes | None = None
+        self._error: BaseException | None = None
+
+    def open(self) -> None:
+        """Call the app, until its first piece: PEP 3333 lets it start the response that late."""
+        self._first = self._next()
+
+    def _next(self) -> bytes | None:
+        try:
+            return self._context.run(next, self._pieces, None)
+        except BaseException as error:
+            self._error = error
+            return None
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        """Give the pieces of the body as the app yields them."""
+        piece, self._first = self._first or self._next(), None
+        while piece is not None:
+            self._read.append(piece)
+            yield piece
+            piece = self._next()
+
+    def close(self) -> None:
+        """Close the app's iterable."""
+        try:
+            self._context.run(self._pieces.close)
+        except BaseException as error:
+            self._error = self._error or error
+        self._conclude(self._error)
+
+
+@final
+class AsgiStream(Stream):
+    """An ASGI app's response: the app runs in a task, which waits after each piece until it is taken."""
+
+    def __init__(
+        self,
+        client: BaseClient,
+        exchange: Exchange,
+        out: Outgoing,
+        loop: OwnLoop,
+        app: AsgiApp,
+        state: dict[str, Any] | None,
+        seconds: float | None,
+    ) -> None:
+        self._connection = Connection(out, loop, paced=True)
+        super().__init__(client, exchange, self._connection)
+        self._loop = loop
+        self._app = app
+        self._scope = build_scope(out, state)
+        self._seconds = seconds
+        self._task: asyncio.Task[Exception | None] | None = None
+
+    def open(self) -> None:
+        """Call the app, until it has started the response or ended."""
+        from .client import call_asgi
+
+        token = CURRENT.set(self._exchange.root)
+        try:
+            self._task = self._loop.spawn(call_asgi(self._app, self._scope, self._connection))
+        finally:
+            CURRENT.reset(token)
+        self._wait()
+
+    def _wait(self) -> None:
+        try:
+            self._loop.run(self._connection.news(), self._seconds)
+        except TimedOut:
+            raise self._client._expired(self._exchange, self._seconds) from None
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        """Give the pieces of the body as the app sends them."""
+        while True:
+            pieces = self._connection.take()
+            for piece in pieces:
+                self._read.append(piece)
+                yield piece
+            if self._connection.is_complete and not self._connection.body:
+                return
+            if self._task is None or self._task.done():
+                return
+            self._wait()
+
+    def close(self) -> None:
+        """Hang up; cancel the app if it does not end by itself."""
+        self._connection.leave()
+        task = self._task
+        error: BaseException | None = None
+        if task is not None and not self._exchange.is_over:
+            if not task.done():
+                self._loop.run(_join(task), None)
+            error = None if task.cancelled() or not task.done() else task.exception() or task.result()
+        if not self._exchange.is_over:
+            self._conclude(error)
+
+
+async def _join(task: asyncio.Task[Any]) -> None:
+    await asyncio.wait({task}, timeout=GRACE)
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=GRACE)

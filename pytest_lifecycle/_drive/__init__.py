@@ -1,0 +1,1 @@
+"""Runs an app in-process the way a server does. Nothing here knows a framework or the observer."""

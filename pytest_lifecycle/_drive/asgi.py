@@ -1,0 +1,243 @@
+"""The server's side of one HTTP request to an ASGI app.
+
+Source of the rules: the ASGI specification, HTTP Connection Scope, version 2.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from typing import Any, Protocol, final
+
+from .faults import BODILESS, Fault, Header, check_length, checked_headers, checked_status
+from .outgoing import Outgoing
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+AsgiApp = Callable[[Scope, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
+
+BREATHER = 32
+"""After how many messages in a row the loop gets its turn, so that an endless response can be cancelled."""
+
+
+class Event(Protocol):
+    """What asyncio's and trio's events have in common."""
+
+    def set(self) -> object:
+        """Let all go on that wait."""
+
+    async def wait(self) -> object:
+        """Wait until it is set."""
+
+
+class Loop(Protocol):
+    """What a connection needs of the loop it runs on."""
+
+    def event(self) -> Event:
+        """Make an event."""
+
+    async def checkpoint(self) -> None:
+        """Let others have a turn."""
+
+
+def build_scope(outgoing: Outgoing, state: dict[str, Any] | None) -> dict[str, Any]:
+    """Make the scope of a request.
+
+    Args:
+        outgoing: The request.
+        state: What the app's lifespan put into its state; each request gets a shallow copy (ASGI lifespan
+            specification, "Lifespan State"). None where no lifespan ran.
+    """
+    scope: dict[str, Any] = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": outgoing.method,
+        "scheme": outgoing.scheme,
+        "path": outgoing.path,
+        "raw_path": outgoing.raw_path,
+        "query_string": outgoing.query,
+        "root_path": outgoing.root_path,
+        "headers": outgoing.headers,
+        "client": outgoing.client,
+        "server": (outgoing.host, outgoing.port),
+        "extensions": {},
+    }
+    if state is not None:
+        scope["state"] = state.copy()
+    return scope
+
+
+@final
+class Connection:
+    """Gives an app its request and takes its response.
+
+    Args:
+        outgoing: The request.
+        loop: The loop that the app runs on.
+        paced: Whether the app waits, after each piece of its response, until somebody has taken the piece.
+
+    Attributes:
+        status: The status; None until the response is started, or where it is no status.
+        headers: The response's header lines.
+        body: The pieces of the body, or those that nobody has taken yet.
+        faults: What the app did wrong, as sentences.
+        is_started: Whether the response was started.
+        is_complete: Whether its end was sent.
+    """
+
+    __slots__ = (
+        "_body",
+        "_carries_body",
+        "_is_gone",
+        "_is_read",
+        "_length",
+        "_loop",
+        "_messages",
+        "_method",
+        "_news",
+        "_over",
+        "_paced",
+        "_taken",
+        "body",
+        "faults",
+        "headers",
+        "is_complete",
+        "is_started",
+        "status",
+    )
+
+    def __init__(self, outgoing: Outgoing, loop: Loop, *, paced: bool = False) -> None:
+        self._loop = loop
+        self._method = outgoing.method
+        self._body = outgoing.body
+        self._paced = paced
+        self._is_read = False
+        self._is_gone = False
+        self._carries_body = True
+        self._length = 0
+        self._messages = 0
+        self._over: Event | None = None
+        self._news: Event | None = None
+        self._taken: Event | None = None
+        self.status: int | None = None
+        self.headers: list[Header] = []
+        self.body: list[bytes] = []
+        self.faults: list[str] = []
+        self.is_started = False
+        self.is_complete = False
+
+    # -- what the app calls
+
+    async def receive(self) -> Message:
+        """Give the next piece of the request's body; after it, wait for the end and say that the client left."""
+        if not self._is_read:
+            return await self._next_piece()
+        if not (self.is_complete or self._is_gone):
+            if self._over is None:
+                self._over = self._loop.event()
+            await self._over.wait()
+        return {"type": "http.disconnect"}
+
+    async def _next_piece(self) -> Message:
+        body = self._body
+        if isinstance(body, bytes):
+            self._is_read = True
+            return {"type": "http.request", "body": body, "more_body": False}
+        if isinstance(body, AsyncIterator):
+            piece = await anext(body, None)
+        elif isinstance(body, Iterator):
+            piece = next(body, None)
+        else:
+            self._body = aiter(body) if hasattr(body, "__aiter__") else iter(body)  # type: ignore[arg-type]
+            return await self._next_piece()
+        self._is_read = piece is None
+        return {"type": "http.request", "body": piece or b"", "more_body": piece is not None}
+
+    async def send(self, message: Message) -> None:
+        """Take a message of the response; what is wrong with it is noted, and the app goes on."""
+        kind = message.get("type")
+        if kind == "http.response.start":
+            self._start(message)
+        elif kind == "http.response.body":
+            self._take(message)
+        else:
+            self.faults.append(Fault.UNKNOWN_MESSAGE.say(repr(kind)[:80]))
+        if self._news is not None:
+            self._news.set()
+        if self._paced and self.body and not self._is_gone:
+            self._taken = self._loop.event()
+            await self._taken.wait()
+        self._messages += 1
+        if self._messages % BREATHER == 0:
+            await self._loop.checkpoint()
+
+    def _start(self, message: Message) -> None:
+        if self.is_started:
+            self.faults.append(Fault.DOUBLE_START.say())
+            return
+        self.is_started = True
+        self.status = checked_status(message.get("status"), self.faults)
+        self.headers = checked_headers(message.get("headers", ()), self.faults, lower_case=True)
+        self._carries_body = self._method != "HEAD" and self.status not in BODILESS
+
+    def _take(self, message: Message) -> None:
+        if self.is_complete or not self.is_started:
+            fault = Fault.BODY_AFTER_END if self.is_complete else Fault.BODY_BEFORE_START
+            self.faults.append(fault.say("http.response.body"))
+            return
+        piece = message.get("body", b"")
+        if not isinstance(piece, bytes | bytearray | memoryview):
+            self.faults.append(Fault.BODY_TYPE.say(type(piece).__name__))
+            piece = str(piece).encode()
+        if piece:
+            self._length += len(piece)
+            if self._carries_body:
+                self.body.append(bytes(piece))
+        if not message.get("more_body", False):
+            self._finish()
+
+    def _finish(self) -> None:
+        self.is_complete = True
+        if self._method != "HEAD":
+            if self._length and not self._carries_body:
+                self.faults.append(Fault.BODY_NOT_ALLOWED.say(self.status))
+            elif self._carries_body:
+                check_length(self.headers, self._length, self.faults)
+        if self._over is not None:
+            self._over.set()
+
+    # -- what the client calls
+
+    def close(self, *, is_answered: bool) -> None:
+        """Note what is missing once the app has returned.
+
+        Args:
+            is_answered: Whether the app returned by itself: one that raised or was cancelled is not blamed for it.
+        """
+        if is_answered and not self.is_started:
+            self.faults.append(Fault.NO_RESPONSE.say())
+        elif is_answered and not self.is_complete:
+            self.faults.append(Fault.NO_END.say())
+        self.leave()
+
+    def leave(self) -> None:
+        """Hang up: the app's next `receive` says so, and its `send` waits for nobody."""
+        self._is_gone = True
+        for event in (self._over, self._taken, self._news):
+            if event is not None:
+                event.set()
+
+    async def news(self) -> None:
+        """Wait until the app has sent something, or the connection has ended."""
+        if not (self.body or self.is_complete or self._is_gone):
+            self._news = self._loop.event()
+            await self._news.wait()
+            self._news = None
+
+    def take(self) -> list[bytes]:
+        """Take the pieces of the body that have come, and let the app go on."""
+        pieces, self.body = self.body, []
+        if self._taken is not None:
+            self._taken.set()
+            self._taken = None
+        return pieces

@@ -1,0 +1,244 @@
+"""The loops that apps run on: one of our own for sync tests, or the test's own, asyncio or trio."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol, TypeVar, final
+
+from .._errors import UsageProblem
+from .asgi import Event
+
+T = TypeVar("T")
+
+GRACE = 1.0
+"""How many seconds a cancelled app has to end before it is left behind."""
+
+
+class TimedOut(Exception):
+    """The time for a call is over; the client says which call and where it stood."""
+
+
+class AsyncBackend(Protocol):
+    """What differs between asyncio and trio."""
+
+    def event(self) -> Event:
+        """Make an event."""
+
+    async def checkpoint(self) -> None:
+        """Let others have a turn."""
+
+    async def limited(self, call: Callable[[], Awaitable[T]], seconds: float | None) -> T:
+        """Await a call, for so many seconds at most.
+
+        Raises:
+            TimedOut: The time is over.
+        """
+
+    def spawn(self, call: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], object]:
+        """Run a call in a task of its own, on this loop and in a copy of this context; give what cancels it."""
+
+    async def in_thread(self, call: Callable[[], T]) -> T:
+        """Run a sync call in a worker thread that carries the context."""
+
+
+@final
+class AsyncioBackend:
+    """The asyncio loop that is running."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def event(self) -> Event:
+        """Make an event."""
+        return asyncio.Event()
+
+    async def checkpoint(self) -> None:
+        """Let others have a turn."""
+        await asyncio.sleep(0)
+
+    async def limited(self, call: Callable[[], Awaitable[T]], seconds: float | None) -> T:
+        """Await a call, for so many seconds at most."""
+        limit = asyncio.timeout(seconds)
+        try:
+            async with limit:
+                return await call()
+        except TimeoutError as error:
+            if limit.expired():
+                raise TimedOut from error
+            raise
+
+    def spawn(self, call: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], object]:
+        """Run a call in a task of its own."""
+        task = asyncio.get_running_loop().create_task(call())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task.cancel
+
+    async def in_thread(self, call: Callable[[], T]) -> T:
+        """Run a sync call in a worker thread that carries the context."""
+        return await asyncio.to_thread(call)
+
+
+@final
+class TrioBackend:
+    """The trio run that this is part of."""
+
+    def event(self) -> Event:
+        """Make an event."""
+        import trio
+
+        return trio.Event()
+
+    async def checkpoint(self) -> None:
+        """Let others have a turn."""
+        import trio
+
+        await trio.lowlevel.checkpoint()
+
+    async def limited(self, call: Callable[[], Awaitable[T]], seconds: float | None) -> T:
+        """Await a call, for so many seconds at most."""
+        import trio
+
+        with trio.move_on_after(float("inf") if seconds is None else seconds) as scope:
+            return await call()
+        assert scope.cancelled_caught
+        raise TimedOut
+
+    def spawn(self, call: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], object]:
+        """Run a call in a task of its own."""
+        import trio
+
+        scope = trio.CancelScope()
+
+        async def cancellable() -> None:
+            with scope:
+                await call()
+
+        trio.lowlevel.spawn_system_task(cancellable, context=contextvars.copy_context())
+        return scope.cancel
+
+    async def in_thread(self, call: Callable[[], T]) -> T:
+        """Run a sync call in a worker thread that carries the context."""
+        import trio
+
+        return await trio.to_thread.run_sync(call)
+
+
+def running_library() -> str | None:
+    """Name the async library whose loop runs in this thread: ``"asyncio"``, ``"trio"``, or None."""
+    if asyncio._get_running_loop() is not None:
+        return "asyncio"
+    trio = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_run():
+        return "trio"
+    return None
+
+
+def current_backend() -> AsyncBackend:
+    """Give the backend for the loop that is running.
+
+    Raises:
+        UsageProblem: No loop runs.
+    """
+    library = running_library()
+    if library is None:
+        raise UsageProblem(
+            "An AsyncClient was used where no asyncio or trio loop runs. Use it in an async test,"
+            " or use Client in a sync one.",
+            slug="no-loop",
+        )
+    return AsyncioBackend() if library == "asyncio" else TrioBackend()
+
+
+@final
+class OwnLoop:
+    """An asyncio loop on the thread that calls it; it runs only while a call is made. No thread is started.
+
+    It is never set as the thread's current loop.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def event(self) -> Event:
+        """Make an event."""
+        return asyncio.Event()
+
+    async def checkpoint(self) -> None:
+        """Let others have a turn."""
+        await asyncio.sleep(0)
+
+    def spawn(self, call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start a task that goes on whenever the loop runs."""
+        task = self._loop.create_task(call)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def run(self, call: Coroutine[Any, Any, T], seconds: float | None) -> T:
+        """Run a call to its end, for so many seconds at most.
+
+        Raises:
+            TimedOut: The time is over; the call was cancelled, and left behind if it did not care.
+            BaseException: Whatever the call raises.
+        """
+        task = self._loop.create_task(call)
+        timers: list[asyncio.Handle] = []
+        expired = False
+
+        def expire() -> None:
+            nonlocal expired
+            expired = True
+            task.cancel()
+            timers.append(self._loop.call_later(GRACE, self._loop.stop))
+
+        if seconds is not None:
+            timers.append(self._loop.call_later(seconds, expire))
+        try:
+            return self._loop.run_until_complete(task)
+        except asyncio.CancelledError as error:
+            if expired:
+                raise TimedOut from error
+            raise
+        except RuntimeError as error:
+            if expired and not task.done():  # it swallowed its cancellation, and the loop was stopped
+                self._tasks.add(task)
+                raise TimedOut from error
+            raise
+        except BaseException:
+            if task.done() and not task.cancelled():
+                task.exception()  # it was raised here: asyncio need not report it again
+            raise
+        finally:
+            for timer in timers:
+                timer.cancel()
+
+    def close(self) -> None:
+        """Cancel what is left, shut down generators and the default executor, and close the loop."""
+        if self._loop.is_closed():
+            return
+        try:
+            with contextlib.suppress(TimedOut):
+                self.run(self._wind_up(), 2 * GRACE)
+        finally:
+            for task in asyncio.all_tasks(self._loop):
+                task._log_destroy_pending = False  # type: ignore[attr-defined]  # it would not be cancelled
+            self._loop.close()
+
+    async def _wind_up(self) -> None:
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=GRACE)
+        for task in tasks:
+            if task.done() and not task.cancelled():
+                task.exception()
+        loop = asyncio.get_running_loop()
+        await loop.shutdown_asyncgens()
+        await loop.shutdown_default_executor()

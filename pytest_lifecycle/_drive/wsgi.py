@@ -1,0 +1,196 @@
+"""The server's side of one request to a WSGI app.
+
+Source of the rules: PEP 3333.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Any, cast, final
+
+from .faults import BODILESS, Fault, Header, check_length, checked_headers, checked_status
+from .outgoing import Outgoing
+
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
+WsgiApp = Callable[[dict[str, Any], Callable[..., Callable[[bytes], object]]], Iterable[bytes]]
+
+
+@final
+class BodyReader(io.RawIOBase):
+    """The request's body as a file, read from its pieces as the app asks for them.
+
+    Args:
+        pieces: The body in pieces.
+    """
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._rest = b""
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer with what has come; 0 at the end."""
+        while not self._rest:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._rest = piece
+        size = min(len(buffer), len(self._rest))
+        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
+        return size
+
+
+def build_environ(outgoing: Outgoing) -> dict[str, Any]:
+    """Make the environ of a request (PEP 3333, "environ Variables")."""
+    body = outgoing.body
+    if isinstance(body, bytes):
+        stream: Any = io.BytesIO(body)
+    else:
+        stream = io.BufferedReader(BodyReader(cast(Iterable[bytes], body)))
+    path = outgoing.path
+    if outgoing.root_path and path.startswith(outgoing.root_path):
+        path = path[len(outgoing.root_path) :]
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": outgoing.method,
+        "SCRIPT_NAME": _native(outgoing.root_path),
+        "PATH_INFO": _native(path),
+        "QUERY_STRING": outgoing.query.decode("latin-1"),
+        "SERVER_NAME": outgoing.host,
+        "SERVER_PORT": str(outgoing.port),
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": outgoing.client[0],
+        "REMOTE_PORT": str(outgoing.client[1]),
+        "REQUEST_URI": (outgoing.raw_path + (b"?" + outgoing.query if outgoing.query else b"")).decode("latin-1"),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": outgoing.scheme,
+        "wsgi.input": stream,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": False,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+        "wsgi.input_terminated": True,
+    }
+    for name, value in outgoing.headers:
+        _add_header(environ, name.decode("latin-1"), value.decode("latin-1"))
+    return environ
+
+
+def _add_header(environ: dict[str, Any], name: str, value: str) -> None:
+    key = name.upper().replace("-", "_")
+    if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        key = f"HTTP_{key}"
+    if key in environ and key.startswith("HTTP_"):
+        separator = "; " if key == "HTTP_COOKIE" else ","
+        value = f"{environ[key]}{separator}{value}"
+    environ[key] = value
+
+
+def _native(text: str) -> str:
+    """Write text as PEP 3333 wants it: its UTF-8 bytes, one character each."""
+    return text.encode("utf-8").decode("latin-1")
+
+
+@final
+class WsgiCall:
+    """Calls an app and takes its response.
+
+    Args:
+        outgoing: The request.
+
+    Attributes:
+        status: The status; None until `start_response` was called, or where it is no status.
+        headers: The response's header lines.
+        faults: What the app did wrong, as sentences.
+    """
+
+    def __init__(self, outgoing: Outgoing) -> None:
+        self._method = outgoing.method
+        self._environ = build_environ(outgoing)
+        self._written: list[bytes] = []
+        self._length = 0
+        self._is_started = False
+        self._is_sent = False
+        self.status: int | None = None
+        self.headers: list[Header] = []
+        self.faults: list[str] = []
+
+    def pieces(self, app: WsgiApp) -> Iterator[bytes]:
+        """Call the app and give the pieces of its response as they come; close its iterable at the end.
+
+        Raises:
+            BaseException: Whatever the app raises.
+        """
+        result = app(self._environ, self.start_response)
+        try:
+            yield from self._flush()
+            try:
+                iterator = iter(result)
+            except TypeError:
+                self.faults.append(Fault.RETURN_TYPE.say(repr(result)[:80]))
+                return
+            for piece in iterator:
+                yield from self._flush(self._checked(piece))
+            yield from self._flush()
+            self._finish()
+        finally:
+            close = getattr(result, "close", None)
+            if close is not None:
+                close()
+
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None
+    ) -> Callable[[bytes], object]:
+        """Take the response's head, and give `write` (PEP 3333, "The start_response() Callable").
+
+        Raises:
+            BaseException: That of `exc_info`, where output was sent already.
+        """
+        if exc_info is not None:
+            try:
+                if self._is_sent and exc_info[1] is not None:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None  # a frame that holds its own traceback would never be freed
+        elif self._is_started:
+            self.faults.append(Fault.DOUBLE_START.say())
+            return self._written.append
+        self._is_started = True
+        text = str(status).split(" ", 1)[0]
+        is_number = isinstance(status, str) and text.isascii() and text.isdecimal()
+        self.status = checked_status(int(text) if is_number else status, self.faults)
+        self.headers = checked_headers(headers, self.faults, lower_case=False)
+        return self._written.append
+
+    def _checked(self, piece: Any) -> bytes:
+        if not isinstance(piece, bytes):
+            self.faults.append(Fault.BODY_TYPE.say(type(piece).__name__))
+            piece = str(piece).encode()
+        if not self._is_started and piece:
+            self.faults.append(Fault.NOT_STARTED.say())
+        return bytes(piece)
+
+    def _flush(self, piece: bytes = b"") -> Iterator[bytes]:
+        """Give what was written by `write`, then this piece; empty ones and what has no body are passed over."""
+        carries = self._method != "HEAD" and self.status not in BODILESS
+        while self._written or piece:
+            out, piece = (self._written.pop(0), piece) if self._written else (piece, b"")
+            self._length += len(out)
+            if out and carries:
+                self._is_sent = True
+                yield out
+
+    def _finish(self) -> None:
+        if not self._is_started:
+            self.faults.append(Fault.NO_RESPONSE.say())
+        elif self._method != "HEAD":
+            if self.status in BODILESS:
+                if self._length:
+                    self.faults.append(Fault.BODY_NOT_ALLOWED.say(self.status))
+            else:
+                check_length(self.headers, self._length, self.faults)

@@ -1,0 +1,56 @@
+"""The plugin's own errors: each says what is wrong, the value seen, and what to do next."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SLUGS: Final = {
+    "app-attribute": "The module that `lifecycle_app` names has no such attribute.",
+    "app-factory": "The factory that `lifecycle_app` names could not be called.",
+    "app-import": "The module that `lifecycle_app` names could not be imported.",
+    "app-not-callable": "What `lifecycle_app` names is no WSGI or ASGI callable.",
+    "app-spec": "`lifecycle_app` is not of the form module:attribute.",
+    "body-not-encodable": "The arguments of a request could not be turned into a body.",
+    "body-not-kept": "The response's body went past another client as a stream, or was too large to keep.",
+    "client-closed": "A client was used after it was closed.",
+    "deadline": "The app did not answer in time.",
+    "lifespan-deadline": "The app's startup or shutdown did not end in time.",
+    "lifespan-failed": "The app reported that its startup or shutdown failed.",
+    "no-loop": "An async client was used outside a running asyncio or trio loop.",
+    "no-response": "A response was asked for where the app sent none.",
+    "no-tool-id": "All tool ids of sys.monitoring are taken.",
+    "not-an-app": "What was given to a client is no WSGI or ASGI callable.",
+    "relative-url": "A relative URL was asked for without a base URL.",
+    "stream-unread": "Something was asked of a streamed response that is known only later.",
+    "sync-in-loop": "A sync client was used inside a running event loop.",
+    "too-many-redirects": "A redirect led to a redirect too many times.",
+    "unknown-engine": "The environment asks for an event source that is not there.",
+    "unknown-interface": "It cannot be told whether an app speaks ASGI or WSGI.",
+    "unusable-url": "A URL is no http or https URL.",
+}
+"""Every message has a slug; docs/reference/messages.md has a paragraph for each."""
+
+
+class LifecycleError(Exception):
+    """Something that pytest-lifecycle cannot do, and what to do about it.
+
+    Args:
+        message: What is wrong, the value seen, the way out.
+        slug: Which message it is; a key of `SLUGS`.
+    """
+
+    def __init__(self, message: str, *, slug: str) -> None:
+        super().__init__(message)
+        self.slug = slug
+
+
+class UsageProblem(LifecycleError):
+    """The plugin was given something that it cannot work with."""
+
+
+class DeadlineExceeded(LifecycleError):
+    """The app did not answer in time; the message names the layer that was active."""
+
+
+class LifespanFailed(LifecycleError):
+    """The app said that its startup or shutdown failed, without raising an exception of its own."""
