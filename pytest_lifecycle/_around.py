@@ -69,8 +69,8 @@ def _closing(function: Callable[..., Coroutine[Any, Any, Any]], traces: ItemTrac
         try:
             return await function(*args, **kwargs)
         finally:
-            for client in reversed(traces.async_clients):
-                await client.aclose()
+            for close in reversed(traces.at_end):
+                await close()
 
     return closing
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final, final
 import pytest
 
 if TYPE_CHECKING:
-    from ._client import AsyncClient
+    from collections.abc import Awaitable, Callable
+
     from ._trace.trace import Trace
 
 TRACE_LIMIT: Final = 1000
@@ -22,16 +23,18 @@ class ItemTraces:
         traces: The newest finished traces, oldest first; the list that `lifecycle_traces` hands out.
         dropped: How many older ones were dropped to stay within `TRACE_LIMIT`.
         undelivered: The traces that hooks were not told of yet; None where nobody implements the hook.
-        async_clients: The clients to close at the end of the test's own coroutine.
+        at_start: What to do each time the test's function is called again, with another example.
+        at_end: What to await at the end of the test's own coroutine, each time it is called.
     """
 
-    __slots__ = ("_holders", "_reported", "async_clients", "dropped", "traces", "undelivered")
+    __slots__ = ("_holders", "_reported", "at_end", "at_start", "dropped", "traces", "undelivered")
 
     def __init__(self, *, delivers: bool) -> None:
         self.traces: list[Trace] = []
         self.dropped = 0
         self.undelivered: list[Trace] | None = [] if delivers else None
-        self.async_clients: list[AsyncClient] = []
+        self.at_start: list[Callable[[], object]] = []
+        self.at_end: list[Callable[[], Awaitable[object]]] = []
         self._holders = 0
         self._reported = 0
 
@@ -72,7 +75,9 @@ class ItemTraces:
         return self._holders > 0
 
     def start_over(self) -> None:
-        """Forget what was seen: the test's function is called once more, with another example."""
+        """Forget what was seen: the test's function is called with another example."""
+        for renew in self.at_start:
+            renew()
         self.traces.clear()
         self.dropped = 0
         self._reported = 0

@@ -57,7 +57,7 @@ def lifecycle(request: pytest.FixtureRequest, lifecycle_app: object, _lifecycle_
     from ._client import Client
 
     _checked(lifecycle_app, "the fixture `lifecycle_app`")
-    with Client(cast(Any, lifecycle_app), **request.config.stash[SETTINGS].client_options()) as client:
+    with Client(cast("Any", lifecycle_app), **request.config.stash[SETTINGS].client_options()) as client:
         yield client
 
 
@@ -75,7 +75,7 @@ def lifecycle_client(request: pytest.FixtureRequest, _lifecycle_item: ItemTraces
         def open_client(app: object, **options: Any) -> Client:
             """Open a client of this app."""
             _checked(app, "what was given to `lifecycle_client`")
-            return stack.enter_context(Client(cast(Any, app), **{**defaults, **options}))
+            return stack.enter_context(Client(cast("Any", app), **{**defaults, **options}))
 
         yield open_client
 
@@ -91,11 +91,18 @@ def async_lifecycle(
     """
     from ._client import AsyncClient
 
-    _checked(lifecycle_app, "the fixture `lifecycle_app`")
-    client = AsyncClient(cast(Any, lifecycle_app), **request.config.stash[SETTINGS].client_options())
-    _lifecycle_item.async_clients.append(client)
+    app = cast("Any", _checked(lifecycle_app, "the fixture `lifecycle_app`"))
+    options = request.config.stash[SETTINGS].client_options()
+    client = AsyncClient(app, **options)
+    _lifecycle_item.at_end.append(client.aclose)
+    _lifecycle_item.at_start.append(lambda: AsyncClient.__init__(client, app, **options))  # an example's own client
     yield client
-    _lifecycle_item.async_clients.remove(client)
+    if client._is_open:
+        client._close()
+        raise pytest.UsageError(
+            f"`async_lifecycle` was used in {request.node.name}, which is no async test. Use `lifecycle` there, or"
+            " `async with AsyncClient(app)` where the loop runs."
+        )
 
 
 @pytest.fixture

@@ -244,6 +244,7 @@ def test_a_lifespan_that_fails_fails_the_test_with_the_app_s_own_exception(shop:
         import pytest
 
         async def failing(scope, receive, send):
+            await receive()
             raise RuntimeError("no database")
 
         @pytest.fixture
@@ -252,7 +253,8 @@ def test_a_lifespan_that_fails_fails_the_test_with_the_app_s_own_exception(shop:
         """
     )
     shop.makepyfile("def test_one(lifecycle): ...\ndef test_two(): ...")
-    result = shop.runpytest()
+    result = shop.runpytest("-W", "error")
+    result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["E*RuntimeError: no database"])
 
 
