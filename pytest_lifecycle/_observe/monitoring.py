@@ -13,8 +13,8 @@ from typing import Any, final
 from .recorder import GENERATOR, Recorder
 
 TOOL_NAME = "pytest-lifecycle"
-PREFERRED_IDS = (4, 3, 0, 2, 1, 5)
-"""The free ids first (0 debugger, 1 coverage, 2 profiler, 5 optimizer are by convention taken)."""
+PREFERRED_IDS = (4, 5, 3, 0, 2, 1)
+"""The least wanted ids first: debuggers take 0, coverage 1, profilers 2, hypothesis 3, and optimizers, if any, 5."""
 
 
 def free_tool_ids() -> list[int]:
