@@ -50,9 +50,9 @@ def lifecycle_app():
 
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """An empty project whose pytest runs use our plugin, installed or not, and no others but those they name."""
+    """An empty project whose pytest runs use our plugin, as it is installed, and no others but those they name."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p pytest_lifecycle.plugin -p no:cacheprovider")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p lifecycle -p no:cacheprovider")
     monkeypatch.delenv("DJANGO_SETTINGS_MODULE", raising=False)
     return pytester
 

@@ -30,21 +30,19 @@ class Shape:
         self._names: dict[int, tuple[str, ...]] = {}
         self._steps: dict[tuple[int, int], Step] = {}
         self._alive: list[object] = []  # ids are keys
-        self._claimed: dict[int, Step] = {}
+        self._claimed: dict[int, tuple[types.CodeType, Step]] = {}
 
     def forget(self) -> None:
         """Drop what was remembered of classes and functions."""
         self._names.clear()
         self._steps.clear()
         self._alive.clear()
-        self._claimed.clear()
 
     def claim(self, function: object, step: Step) -> None:
         """Say what the calls of an app class's `__call__` are, for subclasses that override it."""
         code = code_of(function)
         if code is not None:
-            self._claimed[id(code)] = step
-            self._alive.append(code)
+            self._claimed[id(code)] = (code, step)
 
     def fits(self, code: types.CodeType) -> bool:
         """Whether a function has the parameters, by name."""
@@ -115,7 +113,7 @@ class Shape:
         for cls in type(owner).__mro__:
             code = code_of(cls.__dict__.get("__call__"))
             if code is not None and id(code) in self._claimed:
-                return self._claimed[id(code)]
+                return self._claimed[id(code)][1]
         return None
 
     def _inner_apps(
