@@ -84,7 +84,7 @@ def time(seconds: float) -> str:
     milliseconds = seconds * 1000
     if milliseconds >= 10_000:
         return f"{seconds:.1f} s"
-    return f"{milliseconds:.0f} ms" if milliseconds >= 10 else f"{milliseconds:.{1 if milliseconds >= 1 else 2}f} ms"
+    return f"{milliseconds:.0f} ms" if milliseconds >= 9.95 else f"{milliseconds:.{1 if milliseconds >= 1 else 2}f} ms"
 
 
 # -- the tree
@@ -140,9 +140,9 @@ def _marks(span: Span, raised: dict[int, str]) -> str:
     if span.short_circuited:
         marks.append("answered itself")
     if span.exception is not None:
+        name = shown(type(span.exception).__qualname__, NAME_LIMIT)
         inner = any(below.exception is span.exception for below in span.walk() if below is not span)
-        name = raised.get(id(span.exception)) or shown(type(span.exception).__qualname__, NAME_LIMIT)
-        marks.append(f"{'passed on' if inner else 'raised'} {name}")
+        marks.append(f"passed on {name}" if inner else f"raised {raised.get(id(span.exception), name)}")
     return "".join(f"  {mark}" for mark in marks)
 
 
@@ -189,8 +189,11 @@ def _way_out(trace: Trace) -> Iterator[str]:
     for name in trace.middleware_out:
         if name in skipped:
             skipped.remove(name)
+    if not trace.middleware_out:
+        yield "the response left through no middleware"
+        return
     past = f", past {_names(skipped)}" if skipped else ""
-    yield f"the response left through {_names(trace.middleware_out) or 'no middleware'}{past}"
+    yield f"the response left through {_names(trace.middleware_out)}{past}"
 
 
 def _names(names: Iterable[str]) -> str:

@@ -147,7 +147,7 @@ def _attributes(owner: Any) -> list[object]:
 
 
 def _layer_around(span: Span | None, shape: Shape) -> tuple[object, list[object]] | None:
-    """Give the owner of the nearest layer around, and the apps that it holds."""
+    """Give the owner of the nearest layer around and, if that is a middleware, the apps that it holds."""
     while span is not None:
         frame = span._frame
         if frame is not None and span.kind is not Kind.INTERNAL and shape.fits(frame.f_code):
@@ -156,6 +156,8 @@ def _layer_around(span: Span | None, shape: Shape) -> tuple[object, list[object]
             owner = values[code.co_varnames[0]] if code.co_argcount > len(shape.parameters) else None
             if owner is None:
                 return None
+            if span.kind is not Kind.MIDDLEWARE:
+                return owner, []
             return owner, list(shape._inner_apps(code, owner, _has_method(owner, code), values))
         span = span.parent
     return None

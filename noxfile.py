@@ -1,0 +1,76 @@
+"""Every supported version of every framework, one session each: `nox`. A few of them: `nox -t reduced`.
+
+Sessions are computed from `MATRIX`; the table in docs/reference/adapters.md names the same lines.
+"""
+
+from __future__ import annotations
+
+import nox
+
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_missing_interpreters = False
+nox.options.sessions = ["frameworks"]
+
+PYTHONS = ("3.11", "3.12", "3.13")
+
+# What to install, the tests that make claims about it, and whether it is in the reduced matrix.
+MATRIX = {
+    "starlette-0.40": (["starlette==0.40.0"], ["starlette"], True),
+    "starlette-0.47": (["starlette==0.47.3"], ["starlette"], False),
+    "starlette-1.0": (["starlette~=1.0.0"], ["starlette"], False),
+    "starlette-newest": (["starlette"], ["starlette"], False),
+    "fastapi-0.115": (["fastapi==0.115.14", "starlette<0.47"], ["fastapi", "starlette"], True),
+    "fastapi-0.128": (["fastapi==0.128.*"], ["fastapi", "starlette"], False),
+    "fastapi-0.136": (["fastapi==0.136.*"], ["fastapi", "starlette"], False),
+    "fastapi-0.137": (["fastapi==0.137.*"], ["fastapi", "starlette"], False),
+    "fastapi-newest": (["fastapi"], ["fastapi", "starlette"], False),
+    "flask-2.3": (["flask[async]==2.3.3", "werkzeug<3"], ["flask"], True),
+    "flask-3.0": (["flask[async]==3.0.*"], ["flask"], False),
+    "flask-newest": (["flask[async]"], ["flask"], False),
+    "django-4.2": (["django==4.2.*"], ["django"], True),
+    "django-5.2": (["django==5.2.*"], ["django"], False),
+    "django-newest": (["django"], ["django"], False),
+}
+
+
+@nox.session(python=PYTHONS)
+@nox.parametrize("versions", [nox.param(name, id=name, tags=["reduced"] if m[2] else []) for name, m in MATRIX.items()])
+def frameworks(session: nox.Session, versions: str) -> None:
+    """Run a framework's claims against one of its versions."""
+    requirements, subjects, _ = MATRIX[versions]
+    if versions == "django-newest" and session.python == "3.11":
+        session.log("the newest Django needs CPython 3.12: pip takes the newest that runs here")
+    session.install("-e", ".[dev]", *requirements)
+    session.run("pytest", "-p", "no:cacheprovider", *[f"tests/adapters/test_{subject}.py" for subject in subjects])
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the whole suite."""
+    session.install("-e", ".[dev]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(python="3.13")
+def engines(session: nox.Session) -> None:
+    """Run the suite on the event source that CPython 3.11 uses."""
+    session.install("-e", ".[dev]")
+    session.run("pytest", "tests/adapters", env={"PYTEST_LIFECYCLE_ENGINE": "profiling"})
+
+
+@nox.session(python="3.13")
+def checks(session: nox.Session) -> None:
+    """Run the linters and type checkers."""
+    session.install("-e", ".[dev]")
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+    session.run("mypy")
+    session.run("pyright")
+    session.run("lint-imports")
+
+
+@nox.session(python="3.13")
+def docs(session: nox.Session) -> None:
+    """Build the docs."""
+    session.install("-e", ".[docs]")
+    session.run("zensical", "build", "--clean")

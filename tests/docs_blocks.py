@@ -1,0 +1,230 @@
+"""The code blocks of the documentation: read, run, and written again.
+
+A page is a sequence of fenced blocks. Each has a part to play, or the page is wrong:
+
+- ``python`` or ``toml`` whose first line is a comment with a file's name: a file of the page's project;
+- ``python`` with a test in it and no name: the file ``test_page.py``. What holds tests has to pass, unless a
+  ``console`` block follows, which then says how to run it;
+- ``python`` of any other kind: is executed, one namespace a page; a ``text`` block that follows is what it prints;
+- ``console`` that begins with ``$ pytest``: is run in the page's project as it stands there, and what pytest writes from
+  its first section on is the rest of the block;
+- ``sh``: commands for the reader's shell; `SHELL` holds all there may be;
+- ``toml`` without a name: is read.
+
+Sybil finds the blocks. Its evaluators are not used: pytest's own parametrisation names every block by page and line.
+
+``python -m tests.docs_blocks --update`` captures all output again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+from sybil import Document
+from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+SHELL = {
+    "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/pytest examples --lifecycle-show",
+    "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/pytest",
+    "pip install pytest-lifecycle",
+    "python -m pip install pytest-lifecycle fastapi",
+}
+"""The commands that are not run here: the first two are what the project's own checks run."""
+
+FILE_NAME = re.compile(r"# (?P<name>[\w/]+\.(?:py|toml))\n")
+HAS_TEST = re.compile(r"^\s*(?:async )?def test_", re.MULTILINE)
+PLUGINS = ("pytest_lifecycle.plugin", "pytest_asyncio.plugin", "anyio.pytest_plugin", "pytest_trio.plugin")
+
+
+@dataclass
+class Block:
+    """One fenced block of a page: where it stands, and what is in it."""
+
+    page: Path
+    line: int
+    language: str
+    source: str
+
+    def __str__(self) -> str:
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+    @property
+    def file_name(self) -> str | None:
+        """The file that the block is, if it is one."""
+        named = FILE_NAME.match(self.source)
+        if named is not None:
+            return named["name"]
+        return "test_page.py" if self.language == "python" and HAS_TEST.search(self.source) else None
+
+
+@dataclass
+class Job:
+    """What is done with a block: `kind` is file, test, run, python, toml or shell; `output` is what it has to write."""
+
+    kind: str
+    block: Block
+    output: Block | None = None
+    files: dict[str, str] = field(default_factory=dict)
+    before: list[str] = field(default_factory=list)
+
+
+def blocks_of(page: Path) -> list[Block]:
+    """Find the fenced blocks of a page."""
+    text = page.read_text(encoding="utf-8")
+    document = Document(text, str(page))
+    regions = RawFencedCodeBlockLexer(re.compile(r"(?P<language>[^\n]*)\n"))(document)
+    return [
+        Block(page, text.count("\n", 0, region.start) + 1, region.lexemes["language"].strip(), region.lexemes["source"])
+        for region in sorted(regions, key=lambda region: region.start)
+    ]
+
+
+def jobs_of(page: Path) -> Iterator[Job]:
+    """Say what is to be done with each block of a page.
+
+    Raises:
+        ValueError: A block has no part to play.
+    """
+    files: dict[str, str] = {}
+    executed: list[str] = []
+    blocks = blocks_of(page)
+    for block, following in zip(blocks, [*blocks[1:], None], strict=True):
+        name = block.file_name
+        if block.language in ("python", "toml") and name is not None:
+            files[name] = block.source
+            runs_itself = following is None or not _is_run(following)
+            is_test = HAS_TEST.search(block.source) is not None and runs_itself
+            yield Job("test" if is_test else "file", block, files=dict(files))
+        elif block.language == "python":
+            output = following if following is not None and following.language == "text" else None
+            yield Job("python", block, output, before=list(executed))
+            executed.append(block.source)
+        elif _is_run(block):
+            yield Job("run", block, block, files=dict(files))
+        elif block.language == "toml":
+            yield Job("toml", block)
+        elif block.language == "sh":
+            yield Job("shell", block)
+        elif block.language != "text" or blocks[blocks.index(block) - 1].language != "python":
+            raise ValueError(f"{block}: nothing is known to do with this block ({block.language!r}).")
+
+
+def _is_run(block: Block) -> bool:
+    return block.language == "console" and block.source.startswith("$ pytest")
+
+
+# -- doing it
+
+
+def written(job: Job, folder: Path) -> str:
+    """Do a job and give what it writes, in full.
+
+    Raises:
+        AssertionError: It is wrong in itself, whatever it writes.
+    """
+    block = job.block
+    if job.kind == "toml" or (job.kind == "file" and block.language == "toml"):
+        tomllib.loads(block.source)
+    elif job.kind == "file":
+        compile(block.source, str(block), "exec")
+    elif job.kind == "shell":
+        unknown = [line for line in block.source.splitlines() if line not in SHELL]
+        assert not unknown, f"{block}: commands that no check runs: {unknown}"
+    elif job.kind == "python":
+        return _executed([*job.before, block.source])
+    elif job.kind == "test":
+        code, text = _pytest(job.files, [block.file_name or ""], folder)
+        assert code == 0, f"{block}: the tests fail\n{text}"
+    elif job.kind == "run":
+        command = block.source.partition("\n")[0]
+        code, text = _pytest(job.files, shlex.split(command)[2:], folder)
+        assert code in (0, 1), f"{block}: pytest could not run\n{text}"
+        return f"{command}\n{_from_first_section(text)}"
+    return ""
+
+
+def _executed(sources: list[str]) -> str:
+    namespace: dict[str, object] = {"__name__": "__docs__"}
+    output = io.StringIO()
+    for source in sources:
+        output = io.StringIO()  # only what the last one prints is compared
+        with contextlib.redirect_stdout(output):
+            exec(compile(source, "<docs>", "exec"), namespace)
+    return output.getvalue()
+
+
+def _pytest(files: dict[str, str], arguments: list[str], folder: Path) -> tuple[int, str]:
+    for name, source in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source, encoding="utf-8")
+    is_async = any("async def test_" in source for source in files.values())
+    plugins = [name for name in PLUGINS[: None if is_async else 1] if find_spec(name.partition(".")[0]) is not None]
+    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "BUILD_NUMBER")}
+    environment.update(
+        PYTEST_DISABLE_PLUGIN_AUTOLOAD="1",
+        PYTEST_ADDOPTS=" ".join(f"-p {name}" for name in (*plugins, "no:cacheprovider")),
+        PYTHONDONTWRITEBYTECODE="1",
+        PYTHONPATH=os.pathsep.join([str(folder), str(ROOT)]),
+        COLUMNS="80",
+        PY_COLORS="0",
+    )
+    environment.pop("DJANGO_SETTINGS_MODULE", None)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", f"--rootdir={folder}", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=100,
+    )
+    return done.returncode, done.stdout.replace(str(folder), "/shop")
+
+
+def _from_first_section(text: str) -> str:
+    """Leave out what says where and when it ran, and every line that only counts tests."""
+    lines = text.splitlines()
+    heads = [number for number, line in enumerate(lines) if re.fullmatch(r"=+ .+ =+", line)]
+    return "\n".join(line.rstrip() for line in lines[heads[1] :]) + "\n"
+
+
+def comparable(text: str) -> str:
+    """Take out what differs from run to run: times, addresses, and the rulers that their widths move."""
+    text = re.sub(r"0x[0-9a-f]{6,}", "0x...", text)
+    text = re.sub(r" *\b\d+(?:\.\d+)? ?(?:ms|s)\b", " TIME", text)
+    return "\n".join(re.sub(r"([=_-])\1{2,}", r"\1\1\1", line).rstrip() for line in text.strip().splitlines())
+
+
+def update() -> None:
+    """Capture all output again."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for job in list(jobs_of(page)):
+            with tempfile.TemporaryDirectory() as folder:
+                real = written(job, Path(folder))
+            if job.output is not None and comparable(real) != comparable(job.output.source):
+                fence = f"```{job.output.language}\n"
+                assert text.count(fence + job.output.source) == 1, f"{job.output}: this output stands there twice"
+                text = text.replace(fence + job.output.source, fence + real)
+                print(f"updated {job.output}")
+        page.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    assert sys.argv[1:] == ["--update"], __doc__
+    update()
