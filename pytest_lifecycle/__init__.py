@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from ._client import AsyncClient as AsyncClient
     from ._client import Client as Client
     from ._client import observe as observe
+    from ._errors import DeadlineExceeded as DeadlineExceeded
     from ._errors import LifecycleError as LifecycleError
+    from ._errors import LifespanFailed as LifespanFailed
+    from ._errors import UsageProblem as UsageProblem
     from ._trace.facts import Outcome as Outcome
     from ._trace.facts import RaisedException as RaisedException
     from ._trace.facts import Validation as Validation
@@ -24,12 +27,15 @@ if TYPE_CHECKING:
 _HOMES = {
     "AsyncClient": "._client",
     "Client": "._client",
+    "DeadlineExceeded": "._errors",
     "Kind": "._trace.span",
     "LifecycleError": "._errors",
+    "LifespanFailed": "._errors",
     "Outcome": "._trace.facts",
     "RaisedException": "._trace.facts",
     "Span": "._trace.span",
     "Trace": "._trace.trace",
+    "UsageProblem": "._errors",
     "Validation": "._trace.facts",
     "ValidationIssue": "._trace.facts",
     "observe": "._client",
@@ -38,12 +44,15 @@ _HOMES = {
 __all__ = [
     "AsyncClient",
     "Client",
+    "DeadlineExceeded",
     "Kind",
     "LifecycleError",
+    "LifespanFailed",
     "Outcome",
     "RaisedException",
     "Span",
     "Trace",
+    "UsageProblem",
     "Validation",
     "ValidationIssue",
     "observe",

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from ._errors import LifecycleError
+from ._errors import UsageProblem
 
 OPTION: Final = "lifecycle_app"
 NAMES_SHOWN: Final = 10
@@ -27,7 +27,7 @@ def load_app(spec: str, *, rootdir: Path) -> object:
         rootdir: Where the project is; only to say what could be done when a module is not found.
 
     Raises:
-        LifecycleError: The spec is malformed (slug ``app-spec``), the module cannot be imported
+        UsageProblem: The spec is malformed (slug ``app-spec``), the module cannot be imported
             (``app-import``, chained to what was raised), it has no such attribute (``app-attribute``), the factory
             failed (``app-factory``), or what was found can be no app (``app-not-callable``).
     """
@@ -45,7 +45,7 @@ def _parse(spec: str) -> tuple[str, str, bool]:
     attribute = attribute.removesuffix("()")
     parts = [*module_name.split("."), *attribute.split(".")]
     if not colon or not all(part.isidentifier() for part in parts):
-        raise LifecycleError(
+        raise UsageProblem(
             f"{OPTION} is {spec!r}. Write it as 'module:attribute' or 'module:factory()', as in 'shop.main:app'.",
             slug="app-spec",
         )
@@ -64,9 +64,9 @@ def _import(spec: str, name: str, rootdir: Path) -> ModuleType:
             message = f"{OPTION} is {spec!r}, but there is no module {error.name!r}. {advice}"
         else:
             message = _import_failed(spec, name, error)
-        raise LifecycleError(message, slug="app-import") from error
+        raise UsageProblem(message, slug="app-import") from error
     except (Exception, SystemExit) as error:
-        raise LifecycleError(_import_failed(spec, name, error), slug="app-import") from error
+        raise UsageProblem(_import_failed(spec, name, error), slug="app-import") from error
 
 
 def _import_failed(spec: str, name: str, error: BaseException) -> str:
@@ -108,7 +108,7 @@ def _attribute(spec: str, module: ModuleType, dotted: str) -> object:
             owner = ".".join([module.__name__, *dotted.split(".")[:position]])
             kind = "module" if position == 0 else "object"
             there = _alternatives(name, _callables(found), "Its callables are:")
-            raise LifecycleError(
+            raise UsageProblem(
                 f"{OPTION} is {spec!r}, but the {kind} {owner!r} has no {name!r}. {there}", slug="app-attribute"
             ) from error
     return found
@@ -140,14 +140,14 @@ def _alternatives(wanted: str, there: Iterable[str], introduction: str) -> str:
 
 def _call(spec: str, factory: object) -> object:
     if not callable(factory):
-        raise LifecycleError(
+        raise UsageProblem(
             f"{OPTION} is {spec!r}, but that is {_article(factory)}, no function. Leave out the '()'.",
             slug="app-factory",
         )
     try:
         return factory()
     except (Exception, SystemExit) as error:
-        raise LifecycleError(
+        raise UsageProblem(
             f"{OPTION} is {spec!r}, but the call raised {type(error).__qualname__}: {error}."
             f" A factory that needs arguments belongs into an own `{OPTION}` fixture.",
             slug="app-factory",
@@ -157,12 +157,12 @@ def _call(spec: str, factory: object) -> object:
 def _checked(spec: str, app: object, is_factory: bool) -> object:
     if not callable(app):
         what = "returned" if is_factory else "is"
-        raise LifecycleError(
+        raise UsageProblem(
             f"{OPTION} is {spec!r}, but that {what} {_article(app)}. Name a WSGI or ASGI callable.",
             slug="app-not-callable",
         )
     if not is_factory and inspect.isfunction(app) and not inspect.signature(app).parameters:
-        raise LifecycleError(
+        raise UsageProblem(
             f"{OPTION} is {spec!r}, but that function takes no arguments, so it is no app."
             f" If it makes one, write {spec.strip() + '()'!r}.",
             slug="app-not-callable",

@@ -197,10 +197,12 @@ def _pytest(files: dict[str, str], arguments: list[str], folder: Path) -> tuple[
 
 
 def _from_first_section(text: str) -> str:
-    """Leave out what says where and when it ran, and every line that only counts tests."""
+    """Leave out what stands before the first section, and the summary, which says everything again."""
     lines = text.splitlines()
     heads = [number for number, line in enumerate(lines) if re.fullmatch(r"=+ .+ =+", line)]
-    return "\n".join(line.rstrip() for line in lines[heads[1] :]) + "\n"
+    summaries = [number for number in heads if " short test summary info " in lines[number]]
+    kept = lines[heads[1] : summaries[0]] + lines[heads[-1] :] if summaries else lines[heads[1] :]
+    return "\n".join(line.rstrip() for line in kept) + "\n"
 
 
 def comparable(text: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lifecycle import LifecycleError
+from pytest_lifecycle import UsageProblem
 from pytest_lifecycle._locate import load_app
 
 SHOP = """
@@ -54,8 +54,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             del sys.modules[name]
 
 
-def refusal(spec: str, root: Path) -> LifecycleError:
-    with pytest.raises(LifecycleError) as caught:
+def refusal(spec: str, root: Path) -> UsageProblem:
+    with pytest.raises(UsageProblem) as caught:
         load_app(spec, rootdir=root)
     return caught.value
 

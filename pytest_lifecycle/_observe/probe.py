@@ -231,6 +231,15 @@ def plain_name(qualname: str) -> str:
     return qualname.rpartition("<locals>.")[2]
 
 
+def bound_arguments(function: object) -> int:
+    """Say how many leading arguments of the code are bound already: `self`, and those of a partial."""
+    count = 0
+    while isinstance(function, functools.partial):
+        count += len(function.args)
+        function = function.func
+    return count if isinstance(function, types.FunctionType) else count + 1
+
+
 def name_of(function: object) -> str:
     """Name a callable as a trace shows it: a function by its own name, an object by its class."""
     function = unwrapped(function)

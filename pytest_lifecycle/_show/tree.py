@@ -185,13 +185,13 @@ def _way_out(trace: Trace) -> Iterator[str]:
     """Tell the way out where it was not simply the way in, backwards."""
     if trace.status is None or trace.middleware_out == trace.middleware[::-1]:
         return
+    if not trace.middleware_out:
+        yield "the response left through no middleware"
+        return
     skipped = list(trace.middleware)
     for name in trace.middleware_out:
         if name in skipped:
             skipped.remove(name)
-    if not trace.middleware_out:
-        yield "the response left through no middleware"
-        return
     past = f", past {_names(skipped)}" if skipped else ""
     yield f"the response left through {_names(trace.middleware_out)}{past}"
 

@@ -13,6 +13,9 @@ from .._observe.probe import Call, Step, code_of, plain_name
 from .._trace.span import Kind, Span
 from .._trace.story import handler_of
 
+INNER_NAMES = frozenset({"app", "application", "asgi", "asgi_app", "inner", "next", "wrapped", "wsgi", "wsgi_app"})
+"""What middleware by custom calls the app that it wraps; its parameters may then have any names."""
+
 PARTS = frozenset({"__init__", "__new__", "__init_subclass__"})
 """Methods that take the parameters of an app without being one."""
 
@@ -90,6 +93,7 @@ class Shape:
 
     def _classify(self, code: types.CodeType, owner: Any, call: Call) -> Step:
         is_method = owner is not None and _has_method(owner, code)
+        owner = owner if is_method else None
         claimed = self._inherited(owner) if is_method else None
         if claimed is not None:
             return claimed
@@ -102,7 +106,7 @@ class Shape:
         around = _layer_around(call.parent, self)
         if is_method and around is not None and around[0] is owner:
             return Step(Kind.INTERNAL, name, target, True)
-        inner = next(self._inner_apps(code, owner, is_method, call.values), None)
+        inner = next(self._inner_apps(code, owner, call.values), None)
         if inner is None:
             return Step(Kind.APP, name, target, False)
         if around is not None and any(inner is other for other in around[1]):
@@ -116,19 +120,25 @@ class Shape:
                 return self._claimed[id(code)][1]
         return None
 
-    def _inner_apps(
-        self, code: types.CodeType, owner: Any, is_method: bool, values: Mapping[str, Any]
-    ) -> Iterator[object]:
+    def _inner_apps(self, code: types.CodeType, owner: Any, values: Mapping[str, Any]) -> Iterator[object]:
         """Give the apps that this callable holds: in an attribute, its closure, or an argument before the others."""
-        held: list[object] = [values.get(name) for name in code.co_freevars]
-        if is_method:
+        held = [(name, values.get(name)) for name in code.co_freevars]
+        if owner is not None:
             held += _attributes(owner)
         else:
-            held += [values.get(name) for name in code.co_varnames[: code.co_argcount - len(self.parameters)]]
-        for value in held:
-            if getattr(value, "__self__", None) is not owner or owner is None:
-                if self.is_app(value) and value is not owner:
-                    yield value
+            held += [(name, values.get(name)) for name in self.names_of(code)[: -len(self.parameters)]]
+        for name, value in held:
+            if owner is not None and (value is owner or getattr(value, "__self__", None) is owner):
+                continue
+            if self.is_app(value) or (name in INNER_NAMES and self._takes_as_many(value)):
+                yield value
+
+    def _takes_as_many(self, value: object) -> bool:
+        code = code_of(value)
+        if code is None or isinstance(value, type):
+            return False
+        takes_self = not isinstance(value, types.FunctionType)
+        return code.co_argcount == len(self.parameters) + takes_self
 
 
 def _has_method(owner: Any, code: types.CodeType) -> bool:
@@ -138,11 +148,12 @@ def _has_method(owner: Any, code: types.CodeType) -> bool:
     )
 
 
-def _attributes(owner: Any) -> list[object]:
-    held = list(getattr(owner, "__dict__", {}).values())
+def _attributes(owner: Any) -> list[tuple[str, object]]:
+    held = list(getattr(owner, "__dict__", {}).items())
     for cls in type(owner).__mro__:
-        for slot in getattr(cls, "__slots__", ()):
-            held.append(getattr(owner, slot, None))
+        slots = cls.__dict__.get("__slots__", ())
+        for slot in (slots,) if isinstance(slots, str) else slots:
+            held.append((slot, getattr(owner, slot, None)))
     return held
 
 
@@ -154,11 +165,11 @@ def _layer_around(span: Span | None, shape: Shape) -> tuple[object, list[object]
             code = frame.f_code
             values = frame.f_locals
             owner = values[code.co_varnames[0]] if code.co_argcount > len(shape.parameters) else None
-            if owner is None:
+            if owner is None or not _has_method(owner, code):
                 return None
             if span.kind is not Kind.MIDDLEWARE:
                 return owner, []
-            return owner, list(shape._inner_apps(code, owner, _has_method(owner, code), values))
+            return owner, list(shape._inner_apps(code, owner, values))
         span = span.parent
     return None
 
@@ -171,6 +182,7 @@ def close_layer(call: Call) -> None:
     if span.kind is Kind.MIDDLEWARE:
         span.short_circuited = call.error is None
     elif span.kind is Kind.APP and not span.builtin and span.exchange is not None:
-        answered = handler_of(span.exchange.root)
-        span.kind = Kind.HANDLER if answered is None else Kind.RESPONSE
-        span.builtin = span.kind is Kind.RESPONSE
+        # Beneath a framework's own handler, an app that it returned is its response.
+        is_response = span.exchange.framework is not None and handler_of(span.exchange.root) is not None
+        span.kind = Kind.RESPONSE if is_response else Kind.HANDLER
+        span.builtin = is_response

@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import Any, final
 
 from .._observe.contract import Adapter
-from .._observe.probe import Call, Callback, Probe, Step, code_of
+from .._observe.probe import Call, Callback, Probe, Step, bound_arguments, code_of
 from .._observe.recorder import OPAQUE
 from .._trace.exchange import Exchange
 from .._trace.span import Kind, Span
@@ -127,8 +127,7 @@ class AsgiAdapter(Adapter):
         span._send = send
         span._send_code = id(code)
         if id(code) not in self._senders:
-            takes_self = 0 if isinstance(send, types.FunctionType) else 1
-            self._senders[id(code)] = (code, takes_self)
+            self._senders[id(code)] = (code, bound_arguments(send))
             self.watcher.watch(Probe(code, span=False, entering=self._sent))
 
     def _sent(self, call: Call) -> None:

@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import Any, final
 
 from .._observe.contract import Adapter
-from .._observe.probe import Call, Probe, Step, code_of
+from .._observe.probe import Call, Probe, Step, bound_arguments, code_of
 from .._observe.recorder import OPAQUE, SUSPENDABLE
 from .._trace.exchange import Exchange
 from .._trace.span import Span
@@ -64,8 +64,7 @@ class WsgiAdapter(Adapter):
         exchange.edge = (environ, start_response)
         code = code_of(start_response)
         if code is not None and id(code) not in self._starters:
-            takes_self = 0 if isinstance(start_response, types.FunctionType) else 1
-            self._starters[id(code)] = (code, takes_self)
+            self._starters[id(code)] = (code, bound_arguments(start_response))
             self.watcher.watch(Probe(code, span=False, entering=self._started))
 
     def _started(self, call: Call) -> None:
