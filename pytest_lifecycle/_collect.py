@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final, final
 
 import pytest
 
+from ._settings import SETTINGS
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -100,6 +102,15 @@ def traces_of(item: pytest.Item) -> ItemTraces:
         delivers = bool(item.config.hook.pytest_lifecycle_trace.get_hookimpls())
         item.stash[ITEM] = ItemTraces(delivers=delivers)
     return item.stash[ITEM]
+
+
+FIXTURES: Final = frozenset({"lifecycle", "async_lifecycle", "lifecycle_client", "lifecycle_traces"})
+"""A test that uses one of these is observed."""
+
+
+def is_observed(item: pytest.Item) -> bool:
+    """Whether this test is observed: it uses a fixture of ours, or every test is."""
+    return item.config.stash[SETTINGS].observes_all or not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 ADAPTERS_ADDED: Final = pytest.StashKey[bool]()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from . import _settings
-from ._collect import ITEM, deliver, observe
+from ._collect import ITEM, deliver, is_observed, observe
 from ._fixtures import _lifecycle_item, async_lifecycle, lifecycle, lifecycle_app, lifecycle_client, lifecycle_traces
 from ._settings import SETTINGS
 
@@ -68,7 +68,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
-    """Start afresh; observe from the first fixture on if every test is observed."""
+    """Start afresh; observe from the first fixture on: what it starts (threads, servers) is to be seen, too."""
     if ITEM in item.stash:  # the test was run before, by a plugin that runs it again
         del item.stash[ITEM]
     fault = _observe_all(item)

@@ -52,10 +52,11 @@ PLUGINS = ("pytest_lifecycle.plugin", "pytest_asyncio.plugin", "anyio.pytest_plu
 
 @dataclass
 class Block:
-    """One fenced block of a page: where it stands, and what is in it."""
+    """One fenced block of a page: where it stands (`start` counts characters), and what is in it."""
 
     page: Path
     line: int
+    start: int
     language: str
     source: str
 
@@ -87,10 +88,12 @@ def blocks_of(page: Path) -> list[Block]:
     text = page.read_text(encoding="utf-8")
     document = Document(text, str(page))
     regions = RawFencedCodeBlockLexer(re.compile(r"(?P<language>[^\n]*)\n"))(document)
-    return [
-        Block(page, text.count("\n", 0, region.start) + 1, region.lexemes["language"].strip(), region.lexemes["source"])
-        for region in sorted(regions, key=lambda region: region.start)
-    ]
+    blocks = []
+    for region in sorted(regions, key=lambda region: region.start):
+        language, source = region.lexemes["language"].strip(), region.lexemes["source"]
+        line = text.count("\n", 0, region.start) + 1
+        blocks.append(Block(page, line, region.start + source.offset, language, str(source)))
+    return blocks
 
 
 def jobs_of(page: Path) -> Iterator[Job]:
@@ -102,7 +105,8 @@ def jobs_of(page: Path) -> Iterator[Job]:
     files: dict[str, str] = {}
     executed: list[str] = []
     blocks = blocks_of(page)
-    for block, following in zip(blocks, [*blocks[1:], None], strict=True):
+    for position, block in enumerate(blocks):
+        following = blocks[position + 1] if position + 1 < len(blocks) else None
         name = block.file_name
         if block.language in ("python", "toml") and name is not None:
             files[name] = block.source
@@ -119,7 +123,7 @@ def jobs_of(page: Path) -> Iterator[Job]:
             yield Job("toml", block)
         elif block.language == "sh":
             yield Job("shell", block)
-        elif block.language != "text" or blocks[blocks.index(block) - 1].language != "python":
+        elif block.language != "text" or position == 0 or blocks[position - 1].language != "python":
             raise ValueError(f"{block}: nothing is known to do with this block ({block.language!r}).")
 
 
@@ -216,14 +220,16 @@ def update() -> None:
     """Capture all output again."""
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        for job in list(jobs_of(page)):
+        for job in reversed(list(jobs_of(page))):
+            old = job.output
+            if old is None:
+                continue
             with tempfile.TemporaryDirectory() as folder:
-                real = written(job, Path(folder))
-            if job.output is not None and comparable(real) != comparable(job.output.source):
-                fence = f"```{job.output.language}\n"
-                assert text.count(fence + job.output.source) == 1, f"{job.output}: this output stands there twice"
-                text = text.replace(fence + job.output.source, fence + real)
-                print(f"updated {job.output}")
+                new = written(job, Path(folder))
+            if comparable(new) != comparable(old.source):
+                assert text[old.start :].startswith(f"{old.source}```")
+                text = text[: old.start] + new + text[old.start + len(old.source) :]
+                print(f"updated {old}")
         page.write_text(text, encoding="utf-8")
 
 

@@ -47,7 +47,9 @@ def test_no_block_is_passed_over(page: Path) -> None:
     jobs = list(jobs_of(page))
     done = {job.block.line for job in jobs} | {job.output.line for job in jobs if job.output is not None}
     assert done == {block.line for block in blocks}
-    assert page.read_text(encoding="utf-8").count("```") == 2 * len(blocks)
+    text = page.read_text(encoding="utf-8")
+    assert text.count("```") == 2 * len(blocks)
+    assert str(ROOT) not in text
 
 
 def test_the_readme_has_the_two_commands() -> None:

@@ -29,6 +29,39 @@ _UNSEEN = UnseenError()
 _UNKNOWN: Any = object()
 
 
+ProfileFunction = Callable[[types.FrameType, str, Any], object]
+
+
+@final
+class Threads:
+    """The profile function of other threads, which each of them takes as it starts and never again.
+
+    It hands on to the source that is active, if any. A thread that outlives the observation it was started in keeps
+    it: the next observation is to see that thread, too.
+    """
+
+    def __init__(self) -> None:
+        self._callback: ProfileFunction | None = None
+        self._displaced: Any = None
+
+    def watch(self, callback: ProfileFunction | None) -> None:
+        """Hand the events of threads on to this function from now on; None to stop."""
+        self._callback = callback
+        if callback is not None:
+            self._displaced = threading.getprofile()
+            threading.setprofile(self._profile)
+        elif threading.getprofile() == self._profile:
+            threading.setprofile(self._displaced)
+            self._displaced = None
+
+    def _profile(self, frame: types.FrameType, event: str, argument: Any) -> None:
+        if self._callback is not None:
+            self._callback(frame, event, argument)
+
+
+THREADS = Threads()
+
+
 @final
 class ProfilingSource:
     """Delivers events to a recorder through `sys.setprofile`."""
@@ -47,16 +80,15 @@ class ProfilingSource:
 
     def start(self) -> None:
         """Profile this thread, and every thread that starts from now on."""
-        self._displaced = (sys.getprofile(), threading.getprofile())
-        threading.setprofile(self._callback)
+        self._displaced = sys.getprofile()
+        THREADS.watch(self._callback)
         sys.setprofile(self._callback)
 
     def stop(self) -> None:
-        """Give back the profile functions that were there before."""
+        """Give back the profile function that was there before."""
+        THREADS.watch(None)
         if sys.getprofile() is self._callback:
-            _give_back(self._displaced[0])
-        if threading.getprofile() is self._callback:
-            threading.setprofile(self._displaced[1])
+            _give_back(self._displaced)
         self._known.clear()
         self._bytecode.clear()
         self._thrown.clear()
@@ -67,7 +99,7 @@ class ProfilingSource:
         """Deliver this code's events from now on."""
         self._known[id(code)] = self._recorder.table.get(id(code))
 
-    def _make_callback(self) -> Callable[[types.FrameType, str, Any], object]:
+    def _make_callback(self) -> ProfileFunction:
         """Build the profile function: a closure, since each Python call of the process goes through it."""
         known, find, open_spans = self._known, self._find, self._recorder.open
         carried, unseen, resolve = self._recorder.carried, self._unseen, self._resolve
