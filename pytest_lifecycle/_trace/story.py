@@ -21,6 +21,7 @@ def steps_of(exchange: Exchange) -> list[Span]:
         for span in exchange.root.walk()
         if (span is route or (span.kind in STEPS and not span.builtin))
         and (answered is None or span.start <= answered)
+        and not span.attributes.get("after_response")
     ]
 
 
@@ -69,10 +70,24 @@ def escaped(exchange: Exchange) -> bool:
     )
 
 
+def _answered_a_crash(exchange: Exchange) -> bool:
+    """Whether a layer made a server error of an exception that was not meant as that answer.
+
+    An exception that is meant as an answer knows its status (Starlette's `status_code`, werkzeug's `code`).
+    """
+    status = exchange.status
+    if status is None or status < 500:
+        return False
+    return any(
+        status not in (getattr(error, "status_code", None), getattr(error, "code", None))
+        for error, _ in exchange.raised
+    )
+
+
 def outcome_of(exchange: Exchange) -> Outcome:
     """Say how the request ended."""
     root = exchange.root
-    if exchange.errors or escaped(exchange):
+    if exchange.errors or escaped(exchange) or _answered_a_crash(exchange):
         return Outcome.ERROR
     if exchange.status is None:
         return Outcome.NO_RESPONSE

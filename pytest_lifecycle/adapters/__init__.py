@@ -10,20 +10,25 @@ def builtin_adapters() -> list[Adapter]:
     """Give the adapters that come with the plugin, the most general first."""
     from .asgi import AsgiAdapter
     from .fastapi import FastAPIAdapter
+    from .flask import FlaskAdapter
     from .pydantic import PydanticAdapter
     from .starlette import StarletteAdapter
     from .threads import ThreadsAdapter
+    from .uvicorn import UvicornAdapter
     from .wsgi import WsgiAdapter
 
     asgi = AsgiAdapter()
+    wsgi = WsgiAdapter()
     starlette = StarletteAdapter(asgi)
     return [
         asgi,
-        WsgiAdapter(),
+        wsgi,
         starlette,
         FastAPIAdapter(starlette),
+        FlaskAdapter(wsgi),
         PydanticAdapter(),
         ThreadsAdapter(),
+        UvicornAdapter(asgi),
     ]
 
 

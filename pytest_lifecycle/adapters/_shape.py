@@ -186,3 +186,14 @@ def close_layer(call: Call) -> None:
         is_response = span.exchange.framework is not None and handler_of(span.exchange.root) is not None
         span.kind = Kind.RESPONSE if is_response else Kind.HANDLER
         span.builtin = is_response
+
+
+def owner_name(call: Call) -> str:
+    """Name a call by the class of its `self`."""
+    return plain_name(type(call.owner).__qualname__)
+
+
+def prefix_of(span: Span) -> str:
+    """Give what the mounts around this span add to the pattern of a route inside them."""
+    prefixes = [around.attributes["prefix"] for around in span.ancestors() if "prefix" in around.attributes]
+    return "".join(reversed(prefixes))

@@ -13,8 +13,9 @@ from .._observe.contract import Adapter
 from .._observe.probe import Call, Expected, Probe, Step, code_of, expecting, location_of, name_of, nested_code
 from .._trace.facts import Validation, issue
 from .._trace.span import Kind, Span
+from ._shape import owner_name
 from .asgi import SHAPE
-from .starlette import StarletteAdapter, owner_name
+from .starlette import StarletteAdapter
 
 SOLVING = "solve_dependencies"
 

@@ -24,6 +24,7 @@ from .._observe.probe import (
 )
 from .._trace.facts import Verdict
 from .._trace.span import Kind, Span
+from ._shape import owner_name, prefix_of
 from .asgi import SHAPE, AsgiAdapter
 
 
@@ -211,17 +212,6 @@ class StarletteAdapter(Adapter):
         yield Probe(
             background.BackgroundTask.__call__, Kind.BACKGROUND, name=lambda call: name_of(call.owner.func)
         )
-
-
-def owner_name(call: Call) -> str:
-    """Name a call by the class of its `self`."""
-    return plain_name(type(call.owner).__qualname__)
-
-
-def prefix_of(span: Span) -> str:
-    """Give what the mounts around this span add to the pattern of a route inside them."""
-    prefixes = [around.attributes["prefix"] for around in span.ancestors() if "prefix" in around.attributes]
-    return "".join(reversed(prefixes))
 
 
 def _dispatch_name(call: Call) -> str:

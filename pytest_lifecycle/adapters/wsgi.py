@@ -6,15 +6,15 @@ Source of the rules: PEP 3333.
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any, final
 
 from .._observe.contract import Adapter
-from .._observe.probe import Call, Probe, Step, bound_arguments, code_of
+from .._observe.probe import Call, Callback, Probe, Step, bound_arguments, code_of
 from .._observe.recorder import OPAQUE, SUSPENDABLE
 from .._trace.exchange import Exchange
-from .._trace.span import Span
+from .._trace.span import Kind, Span
 from ._shape import Shape, close_layer
 
 SHAPE = Shape("environ", "start_response")
@@ -41,6 +41,35 @@ class WsgiAdapter(Adapter):
             code,
             describe=_describe,
             opens=self._opens,
+            leaving=_left,
+            carries=True,
+        )
+
+    def layer(
+        self,
+        function: object,
+        kind: Kind,
+        *,
+        name: str | Callable[[Call], str],
+        builtin: bool = False,
+        entering: Callback | None = None,
+    ) -> Probe:
+        """Give the probe for a function of a framework that is called as a WSGI app.
+
+        Args:
+            function: The function, with `environ` and `start_response` as its last parameters.
+            kind: What its calls are.
+            name: The span's name, or a function of the call.
+            builtin: Whether it is a part of the framework that no user configured.
+            entering: Called as it starts.
+        """
+        return Probe(
+            function,
+            kind,
+            name=name,
+            builtin=builtin,
+            opens=self._opens,
+            entering=entering,
             leaving=_left,
             carries=True,
         )

@@ -207,7 +207,7 @@ def test_a_layer_that_an_exception_flew_past_is_not_on_the_way_out() -> None:
     (error,) = trace.exceptions
     assert (error.type, error.message, error.raised_in, error.handled_by) == ("ValueError", "broken", "boom", "Catching")
     assert error.crossed == ("Passing", "Wrapping")
-    assert trace.outcome == "handled"
+    assert trace.outcome == "error"
 
 
 def test_an_exception_that_nobody_catches_escapes_and_is_kept() -> None:

@@ -1,0 +1,256 @@
+"""Flask: routing, hooks, views of every kind, error handlers. Builds on the WSGI adapter.
+
+Read from flask/{app,ctx,views}.py, flask/sansio/app.py and werkzeug/wrappers/response.py; Flask 2.3 to 3.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, final
+
+from .._observe.contract import Adapter
+from .._observe.probe import (
+    Call,
+    Expected,
+    Probe,
+    Step,
+    code_of,
+    expecting,
+    handler_chain,
+    location_of,
+    name_of,
+    plain_name,
+)
+from .._trace.facts import Verdict
+from .._trace.span import Kind
+from ._shape import owner_name, prefix_of
+from .wsgi import SHAPE, WsgiAdapter
+
+
+@final
+class FlaskAdapter(Adapter):
+    """Flask apps.
+
+    Args:
+        wsgi: The adapter for the layers around the app.
+    """
+
+    name = "flask"
+    distribution = "flask"
+    supports = ">=2.3"
+    module = "flask.app"
+
+    def __init__(self, wsgi: WsgiAdapter) -> None:
+        self.wsgi = wsgi
+        self._views: dict[tuple[int, str], tuple[object, Expected]] = {}
+        self._hooks: dict[tuple[int, str], tuple[object, int, Expected]] = {}
+
+    def forget(self) -> None:
+        self._views.clear()
+        self._hooks.clear()
+
+    def probes(self) -> Iterable[Probe]:
+        yield from self._app_probes()
+        yield from self._hook_probes()
+        yield from self._error_probes()
+        yield from self._response_probes()
+
+    # -- the app, its routing and its views
+
+    def _app_probes(self) -> Iterable[Probe]:
+        from flask import Flask, ctx
+
+        SHAPE.claim(Flask.__call__, Step(Kind.APP, "Flask", location_of(Flask), True))
+        yield self.wsgi.layer(Flask.__call__, Kind.APP, name=owner_name, builtin=True, entering=_recognise)
+        yield self.wsgi.layer(Flask.wsgi_app, Kind.INTERNAL, name="wsgi_app", builtin=True, entering=_recognise)
+        for context in (getattr(ctx, "RequestContext", None), ctx.AppContext):
+            if context is not None and "match_request" in context.__dict__:
+                yield Probe(context.match_request, Kind.ROUTING, name="route", builtin=True, leaving=_routed)
+        yield Probe(Flask.dispatch_request, Kind.INTERNAL, builtin=True, entering=self._dispatching)
+
+    def _dispatching(self, call: Call) -> None:
+        request = _request()
+        if request.routing_exception is None and call.span is not None:
+            rule = request.url_rule
+            view = call.owner.view_functions[rule.endpoint]
+            self.watcher.expect(call.span, self._view(view, rule.endpoint, request.method.lower()))
+
+    def _view(self, view: Any, endpoint: str, method: str) -> Expected:
+        key = (id(view), method)
+        known = self._views.get(key)
+        if known is None:
+            known = self._views[key] = (view, expecting(_view_chain(view, endpoint, method)))
+        return known[1]
+
+    # -- hooks
+
+    def _hook_probes(self) -> Iterable[Probe]:
+        from flask import Flask
+
+        yield Probe(Flask.preprocess_request, Kind.INTERNAL, builtin=True, entering=self._preprocessing)
+        yield Probe(Flask.process_response, Kind.INTERNAL, builtin=True, entering=self._processing)
+        yield Probe(Flask.do_teardown_request, Kind.INTERNAL, builtin=True, entering=self._tearing_down)
+
+    def _preprocessing(self, call: Call) -> None:
+        self._expect_hooks(call, "url_value_preprocessors", _on_the_way_in)
+        self._expect_hooks(call, "before_request_funcs", _on_the_way_in)
+
+    def _processing(self, call: Call) -> None:
+        self._expect_hooks(call, "after_request_funcs", _on_the_way_out)
+        once = getattr(_context(), "_after_request_functions", None)
+        if once and call.span is not None:
+            self.watcher.expect(call.span, expecting(map(_on_the_way_out, once)))
+
+    def _tearing_down(self, call: Call) -> None:
+        self._expect_hooks(call, "teardown_request_funcs", _after_the_response)
+
+    def _expect_hooks(self, call: Call, registry: str, probe: Callable[[Any], Probe]) -> None:
+        """Expect the app's and its blueprints' functions of one kind."""
+        app = call.owner
+        groups = getattr(app, registry).values()
+        functions = [function for group in groups for function in group if code_of(function) is not None]
+        if not functions or call.span is None:
+            return
+        known = self._hooks.get((id(app), registry))
+        if known is None or known[1] != len(functions):
+            known = (app, len(functions), expecting(map(probe, functions)))
+            self._hooks[id(app), registry] = known
+        self.watcher.expect(call.span, known[2])
+
+    # -- exceptions
+
+    def _error_probes(self) -> Iterable[Probe]:
+        from flask import Flask
+
+        yield Probe(Flask._find_error_handler, span=False, leaving=self._found)
+        yield Probe(Flask.handle_http_exception, span=False, entering=_answers)
+        yield Probe(Flask.handle_exception, span=False, entering=_crashed)
+
+    def _found(self, call: Call) -> None:
+        """An error handler was looked up: if there is one, it is the one that catches."""
+        handler = call.result
+        if handler is None or call.parent is None or code_of(handler) is None:
+            return
+        error = call["e"]
+        for caught in (error, getattr(error, "original_exception", None)):
+            if caught is not None:
+                call.exchange.caught[id(caught)] = name_of(handler)
+        self.watcher.expect(call.parent, expecting([Probe(handler, Kind.INTERNAL)]))
+
+    # -- responses
+
+    def _response_probes(self) -> Iterable[Probe]:
+        from werkzeug.exceptions import HTTPException
+        from werkzeug.wrappers import Response
+
+        for cls in (Response, HTTPException):
+            SHAPE.claim(cls.__call__, Step(Kind.RESPONSE, cls.__name__, location_of(cls), True))
+        yield Probe(Response.__call__, Kind.RESPONSE, name=owner_name, builtin=True, leaving=_responded)
+        yield Probe(HTTPException.__call__, span=False)
+
+
+def _recognise(call: Call) -> None:
+    if call.exchange.framework is None:
+        call.exchange.framework = "flask"
+
+
+def _context() -> Any:
+    """Give Flask's context of the running request."""
+    from flask import globals as flask_globals
+
+    variable = getattr(flask_globals, "_cv_request", None) or flask_globals._cv_app
+    return variable.get(None)
+
+
+def _request() -> Any:
+    return _context().request
+
+
+def _routed(call: Call) -> None:
+    """Read what the URL map said: Flask keeps its refusal for later, so that hooks run first."""
+    from werkzeug.exceptions import MethodNotAllowed
+    from werkzeug.routing import RequestRedirect
+
+    request = call.owner.request
+    span = call.span
+    if span is None:
+        return
+    refusal = request.routing_exception
+    if refusal is None:
+        span.builtin = False
+        span.name = f"{request.method} {prefix_of(span)}{request.url_rule.rule}"
+        span.attributes.update(
+            verdict=Verdict.MATCHED, route_name=request.url_rule.endpoint, path_params=dict(request.view_args or {})
+        )
+    elif isinstance(refusal, RequestRedirect):
+        span.attributes["verdict"] = Verdict.REDIRECTED
+    elif isinstance(refusal, MethodNotAllowed):
+        span.attributes["verdict"] = Verdict.METHOD_NOT_ALLOWED
+    else:
+        span.attributes["verdict"] = Verdict.NOT_FOUND
+
+
+def _view_chain(view: Any, endpoint: str, method: str) -> list[Probe]:
+    """Give the probes of a view: its decorators, then the function, or the method of a class-based view."""
+    from flask.views import MethodView
+
+    view_class = getattr(view, "view_class", None)
+    if view_class is None:
+        is_static = endpoint.rpartition(".")[2] == "static" and view.__module__.startswith("flask")
+        return handler_chain(view, name="send_static_file" if is_static else None)
+    decorators = handler_chain(view)[:-1]
+    verb = "dispatch_request"
+    if issubclass(view_class, MethodView):
+        verb = "get" if method == "head" and not hasattr(view_class, "head") else method
+    function = getattr(view_class, verb, None)
+    if function is None:
+        return decorators
+    return decorators + handler_chain(function, name=f"{plain_name(view_class.__qualname__)}.{verb}")
+
+
+def _on_the_way_in(function: Any) -> Probe:
+    return Probe(function, Kind.HOOK, leaving=_hook_left)
+
+
+def _on_the_way_out(function: Any) -> Probe:
+    return Probe(function, Kind.HOOK, entering=lambda call: _note(call, "after"))
+
+
+def _after_the_response(function: Any) -> Probe:
+    return Probe(function, Kind.HOOK, entering=lambda call: _note(call, "after_response"))
+
+
+def _note(call: Call, attribute: str) -> None:
+    if call.span is not None:
+        call.span.attributes[attribute] = True
+
+
+def _hook_left(call: Call) -> None:
+    if call.span is not None:
+        call.span.short_circuited = call.error is None and call.result is not None
+
+
+def _answers(call: Call) -> None:
+    call.exchange.caught.setdefault(id(call["e"]), "Flask.handle_http_exception")
+
+
+def _crashed(call: Call) -> None:
+    """Nothing handled the exception: Flask logs it and answers 500, or lets it escape."""
+    error = call["e"]
+    call.exchange.errors.append(error)
+    app = call.owner
+    propagates = app.config["PROPAGATE_EXCEPTIONS"]
+    if not (app.testing or app.debug if propagates is None else propagates):
+        call.exchange.caught[id(error)] = "Flask.handle_exception"
+
+
+def _responded(call: Call) -> None:
+    """The response went to the server: keep its body for a client of somebody else's, if it is all there."""
+    exchange = call.exchange
+    response = call.owner
+    if not exchange.captures or exchange.responded_at is None or not response.is_sequence:
+        return
+    bodiless = exchange.method == "HEAD" or exchange.status in (204, 304)
+    for piece in () if bodiless else response.response:
+        exchange.receive_body(piece.encode() if isinstance(piece, str) else bytes(piece))
+    exchange.captures = False
