@@ -6,10 +6,13 @@ A page is a sequence of fenced blocks. Each has a part to play, or the page is w
 - ``python`` with a test in it and no name: the file ``test_page.py``. What holds tests has to pass, unless a
   ``console`` block follows, which then says how to run it;
 - ``python`` of any other kind: is executed, one namespace a page; a ``text`` block that follows is what it prints;
-- ``console`` that begins with ``$ pytest``: is run in the page's project as it stands there, and what pytest writes from
-  its first section on is the rest of the block;
+- ``console`` that begins with ``$ pytest``: is run in the page's project as it stands there, and what pytest writes
+  from its first section on is the rest of the block;
 - ``sh``: commands for the reader's shell; `SHELL` holds all there may be;
 - ``toml`` without a name: is read.
+
+A file that no test on the page comes after, a test that is not collected or is skipped, and an output that nothing
+wrote are mistakes, too.
 
 Sybil finds the blocks. Its evaluators are not used: pytest's own parametrisation names every block by page and line.
 
@@ -69,16 +72,26 @@ class Block:
         named = FILE_NAME.match(self.source)
         if named is not None:
             return named["name"]
-        return "test_page.py" if self.language == "python" and HAS_TEST.search(self.source) else None
+        return "test_page.py" if _is_test(self) else None
 
 
 @dataclass
 class Job:
-    """What is done with a block: `kind` is file, test, run, python, toml or shell; `output` is what it has to write."""
+    """What is done with a block.
+
+    Attributes:
+        kind: file, test, run, python, toml or shell.
+        block: The block.
+        output: The block that holds what it has to write.
+        files: The page's project as it stands there.
+        module: The test module that a run has to collect.
+        before: The code that was executed before.
+    """
 
     kind: str
     block: Block
     output: Block | None = None
+    module: str = ""
     files: dict[str, str] = field(default_factory=dict)
     before: list[str] = field(default_factory=list)
 
@@ -104,27 +117,37 @@ def jobs_of(page: Path) -> Iterator[Job]:
     """
     files: dict[str, str] = {}
     executed: list[str] = []
+    unused: list[Block] = []
     blocks = blocks_of(page)
     for position, block in enumerate(blocks):
         following = blocks[position + 1] if position + 1 < len(blocks) else None
         name = block.file_name
         if block.language in ("python", "toml") and name is not None:
             files[name] = block.source
-            runs_itself = following is None or not _is_run(following)
-            is_test = HAS_TEST.search(block.source) is not None and runs_itself
-            yield Job("test" if is_test else "file", block, files=dict(files))
+            runs_itself = _is_test(block) and not (following is not None and _is_run(following))
+            unused = [] if runs_itself else [*unused, block]
+            yield Job("test" if runs_itself else "file", block, files=dict(files), module=name)
         elif block.language == "python":
             output = following if following is not None and following.language == "text" else None
             yield Job("python", block, output, before=list(executed))
             executed.append(block.source)
         elif _is_run(block):
-            yield Job("run", block, block, files=dict(files))
+            unused = []
+            before = blocks[position - 1] if position else block
+            module = before.file_name or "" if _is_test(before) else ""
+            yield Job("run", block, block, files=dict(files), module=module)
         elif block.language == "toml":
             yield Job("toml", block)
         elif block.language == "sh":
             yield Job("shell", block)
         elif block.language != "text" or position == 0 or blocks[position - 1].language != "python":
             raise ValueError(f"{block}: nothing is known to do with this block ({block.language!r}).")
+    if unused:
+        raise ValueError(f"{unused[0]}: no test on this page uses this file.")
+
+
+def _is_test(block: Block) -> bool:
+    return block.language == "python" and HAS_TEST.search(block.source) is not None
 
 
 def _is_run(block: Block) -> bool:
@@ -151,12 +174,14 @@ def written(job: Job, folder: Path) -> str:
     elif job.kind == "python":
         return _executed([*job.before, block.source])
     elif job.kind == "test":
-        code, text = _pytest(job.files, [block.file_name or ""], folder)
+        code, text = _pytest(job.files, [job.module], folder)
         assert code == 0, f"{block}: the tests fail\n{text}"
+        assert re.search(r"^=+ \d+ passed in ", text, re.MULTILINE), f"{block}: not all tests run\n{text}"
     elif job.kind == "run":
         command = block.source.partition("\n")[0]
         code, text = _pytest(job.files, shlex.split(command)[2:], folder)
         assert code in (0, 1), f"{block}: pytest could not run\n{text}"
+        assert job.module in text, f"{block}: {job.module} is not run\n{text}"
         return f"{command}\n{_from_first_section(text)}"
     return ""
 

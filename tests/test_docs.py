@@ -32,7 +32,7 @@ def test_a_block_does_what_it_says(job: Job, tmp_path: Path) -> None:
         assert comparable(real) == comparable(job.output.source)
 
 
-def _frameworks(job: Job) -> set[str]:
+def _frameworks(job: Job) -> frozenset[str]:
     sources = [job.block.source] if job.block.language == "python" else []
     sources += [*job.before, *(source for name, source in job.files.items() if name.endswith(".py"))]
     nodes = [node for source in sources for node in ast.walk(ast.parse(source))]

@@ -177,7 +177,7 @@ class Connection:
             return
         self.is_started = True
         self.status = checked_status(message.get("status"), self.faults)
-        self.headers = checked_headers(message.get("headers", ()), self.faults, lower_case=True)
+        self.headers = checked_headers(message.get("headers", ()), self.faults, as_bytes=True)
         self._carries_body = self._method != "HEAD" and self.status not in BODILESS
 
     def _take(self, message: Message) -> None:

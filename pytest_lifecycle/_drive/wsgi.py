@@ -164,7 +164,7 @@ class WsgiCall:
         text = str(status).split(" ", 1)[0]
         is_number = isinstance(status, str) and text.isascii() and text.isdecimal()
         self.status = checked_status(int(text) if is_number else status, self.faults)
-        self.headers = checked_headers(headers, self.faults, lower_case=False)
+        self.headers = checked_headers(headers, self.faults, as_bytes=False)
         return self._written.append
 
     def _checked(self, piece: Any) -> bytes:

@@ -43,7 +43,7 @@ def deepest_step(steps: Iterable[Span]) -> Span | None:
 
 def matched_route(root: Span) -> Span | None:
     """Give the routing span of the route that was chosen: the last word of the routers, if it is a match."""
-    said = [span for span in root.walk() if span.kind is Kind.ROUTING and verdict_of(span) is not None]
+    said = [span for span in root.walk() if verdict_of(span) is not None]
     return said[-1] if said and verdict_of(said[-1]) is Verdict.MATCHED else None
 
 

@@ -8,7 +8,9 @@ from .._observe.probe import Call, Probe, Step, expecting, handler_chain
 
 def builtin_adapters() -> list[Adapter]:
     """Give the adapters that come with the plugin, the most general first."""
+    from ._django_views import DjangoFormsAdapter, DjangoViewsAdapter
     from .asgi import AsgiAdapter
+    from .django import DjangoAdapter
     from .fastapi import FastAPIAdapter
     from .flask import FlaskAdapter
     from .pydantic import PydanticAdapter
@@ -26,6 +28,9 @@ def builtin_adapters() -> list[Adapter]:
         starlette,
         FastAPIAdapter(starlette),
         FlaskAdapter(wsgi),
+        DjangoAdapter(asgi, wsgi),
+        DjangoViewsAdapter(),
+        DjangoFormsAdapter(),
         PydanticAdapter(),
         ThreadsAdapter(),
         UvicornAdapter(asgi),

@@ -53,6 +53,7 @@ class WsgiAdapter(Adapter):
         name: str | Callable[[Call], str],
         builtin: bool = False,
         entering: Callback | None = None,
+        leaving: Callback | None = None,
     ) -> Probe:
         """Give the probe for a function of a framework that is called as a WSGI app.
 
@@ -62,7 +63,14 @@ class WsgiAdapter(Adapter):
             name: The span's name, or a function of the call.
             builtin: Whether it is a part of the framework that no user configured.
             entering: Called as it starts.
+            leaving: Called as it ends.
         """
+
+        def end(call: Call) -> None:
+            if leaving is not None:
+                leaving(call)
+            _left(call)
+
         return Probe(
             function,
             kind,
@@ -70,7 +78,7 @@ class WsgiAdapter(Adapter):
             builtin=builtin,
             opens=self._opens,
             entering=entering,
-            leaving=_left,
+            leaving=end,
             carries=True,
         )
 
