@@ -5,6 +5,7 @@ Shared by the generic ASGI and WSGI adapters, which find such callables by their
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Iterator, Mapping
 from typing import Any, final
@@ -197,3 +198,23 @@ def prefix_of(span: Span) -> str:
     """Give what the mounts around this span add to the pattern of a route inside them."""
     prefixes = [around.attributes["prefix"] for around in span.ancestors() if "prefix" in around.attributes]
     return "".join(reversed(prefixes))
+
+
+def is_call_of(function: Any, call: Call) -> bool:
+    """Whether a running frame is a call of this very callable, not of another one with the same code."""
+    code = call.frame.f_code
+    while isinstance(function, functools.partial):
+        function = function.func
+    if isinstance(function, types.MethodType):
+        return call.owner is function.__self__
+    if isinstance(function, types.FunctionType):
+        cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
+        return all(_content(cell) is call.values.get(name) for name, cell in cells)
+    return code.co_argcount == 0 or call.owner is function
+
+
+def _content(cell: types.CellType) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None

@@ -5,7 +5,6 @@ Source of the rules: the ASGI specification, HTTP & WebSocket message format, ve
 
 from __future__ import annotations
 
-import functools
 import inspect
 import types
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +16,7 @@ from .._observe.probe import Call, Callback, Probe, Step, bound_arguments, code_
 from .._observe.recorder import OPAQUE
 from .._trace.exchange import Exchange
 from .._trace.span import Kind, Span
-from ._shape import Shape, close_layer
+from ._shape import Shape, close_layer, is_call_of
 
 SHAPE = Shape("scope", "receive", "send")
 SCOPE_TYPES = frozenset({"http", "websocket", "lifespan"})
@@ -166,7 +165,7 @@ class AsgiAdapter(Adapter):
         exchange = call.exchange
         layer: Span | None = exchange.left[1] if exchange.left[0] is span else span
         while layer is not None:
-            if layer._send_code == key and not layer._crossed and _is_call_of(layer._send, call):
+            if layer._send_code == key and not layer._crossed and is_call_of(layer._send, call):
                 break
             layer = layer.parent
         if layer is None:
@@ -182,7 +181,7 @@ class AsgiAdapter(Adapter):
         if len(exchange.edge) < 3:
             return False
         send = exchange.edge[2]
-        return code_of(send) is call.frame.f_code and _is_call_of(send, call)
+        return code_of(send) is call.frame.f_code and is_call_of(send, call)
 
 
 def _is_http(call: Call) -> bool:
@@ -214,26 +213,6 @@ def _is_another_request(scope: Any, receive: object, exchange: Exchange, parent:
         return False
     shared = ("asgi", "headers", "state", "app", "extensions")
     return not any(scope.get(key) is outer.get(key) for key in shared if isinstance(outer.get(key), dict | list))
-
-
-def _is_call_of(send: Any, call: Call) -> bool:
-    """Whether a running frame is a call of this very callable, not of another one with the same code."""
-    code = call.frame.f_code
-    while isinstance(send, functools.partial):
-        send = send.func
-    if isinstance(send, types.MethodType):
-        return call.owner is send.__self__
-    if isinstance(send, types.FunctionType):
-        cells = zip(code.co_freevars, send.__closure__ or (), strict=True)
-        return all(_content(cell) is call.values.get(name) for name, cell in cells)
-    return code.co_argcount == 0 or call.owner is send
-
-
-def _content(cell: types.CellType) -> object:
-    try:
-        return cell.cell_contents
-    except ValueError:
-        return None
 
 
 def _url_of(scope: Mapping[str, Any]) -> str:

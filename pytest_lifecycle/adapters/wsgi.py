@@ -15,7 +15,7 @@ from .._observe.probe import Call, Callback, Probe, Step, bound_arguments, code_
 from .._observe.recorder import OPAQUE, SUSPENDABLE
 from .._trace.exchange import Exchange
 from .._trace.span import Kind, Span
-from ._shape import Shape, close_layer
+from ._shape import Shape, close_layer, is_call_of
 
 SHAPE = Shape("environ", "start_response")
 
@@ -111,7 +111,7 @@ class WsgiAdapter(Adapter):
         if call.parent is None or code.co_argcount < index + 2 or len(call.exchange.edge) != 2:
             return
         exchange = call.exchange
-        if code_of(exchange.edge[1]) is not code:
+        if code_of(exchange.edge[1]) is not code or not is_call_of(exchange.edge[1], call):
             return
         exchange.responded_at = exchange.responded_at or perf_counter()
         if exchange.captures:
