@@ -107,7 +107,9 @@ def _method_chain(view_class: Any, method: str) -> list[Probe]:
 def _method_decorators(call: Call) -> str:
     """Name what `method_decorator` was given: one decorator or several."""
     given = call.values.get("decorators", ())
-    return ", ".join(map(name_of, given if isinstance(given, list | tuple) else (given,)))
+    return ", ".join(
+        getattr(decorator, "__qualname__", name_of(decorator)).partition(".<locals>")[0] for decorator in given
+    )
 
 
 def _refusing(probe: Probe) -> Probe:

@@ -118,7 +118,11 @@ class DjangoAdapter(Adapter):
             after = map(_original, (*handler._template_response_middleware, *handler._exception_middleware))
             probes = [
                 *[_hook(method, leaving=_view_hook_left) for method in before if code_of(method) is not None],
-                *[_hook(method, entering=_is_on_the_way_out) for method in after if code_of(method) is not None],
+                *[
+                    _hook(method, entering=_is_on_the_way_out, leaving=_exception_hook_left)
+                    for method in after
+                    if code_of(method) is not None
+                ],
             ]
             known = self._hooks[id(handler)] = (handler, expecting(probes))
         return known[1]
@@ -235,6 +239,14 @@ def _view_hook_left(call: Call) -> None:
 def _is_on_the_way_out(call: Call) -> None:
     if call.span is not None:
         call.span.attributes["after"] = True
+
+
+def _exception_hook_left(call: Call) -> None:
+    """A `process_exception` that answers is the one that caught."""
+    names = call.frame.f_code.co_varnames
+    error = call.values.get(names[2]) if call.frame.f_code.co_argcount > 2 else None
+    if isinstance(error, BaseException) and call.error is None and call.result is not None:
+        call.exchange.caught[id(error)] = _hook_name(call)
 
 
 # -- layers
