@@ -7,6 +7,7 @@ import doctest
 import importlib
 import pkgutil
 import re
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -88,6 +89,19 @@ def test_every_page_is_in_the_navigation() -> None:
     navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     pages = {str(page.relative_to(ROOT / "docs")) for page in PAGES if page.parent != ROOT}
     assert pages == set(re.findall(r"[\w/-]+\.md", navigation))
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    requirements = [
+        *project["dependencies"],
+        *(name for extra in project["optional-dependencies"].values() for name in extra),
+    ]
+    names = {re.split(r"[\[<>=;~! ]", requirement)[0] for requirement in requirements}
+    page = (ROOT / "docs/explanation/dependencies.md").read_text(encoding="utf-8").lower()
+    assert [
+        name for name in sorted(names) if re.search(rf"\b{re.escape(name.split('-python')[0])}\b", page) is None
+    ] == []
 
 
 @pytest.mark.parametrize("name", MODULES)

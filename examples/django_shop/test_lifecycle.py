@@ -132,8 +132,9 @@ def test_an_unknown_path_is_the_resolver_s_404(lifecycle: Client) -> None:
 
 def test_a_method_that_the_view_does_not_have(lifecycle: Client) -> None:
     trace = lifecycle.put("/orders/", headers=ADA)
-    assert trace.status == 405
+    assert trace.path == [*LAYERS, *HOOKS, "decorator csrf_exempt", "decorator login_required", "response 405"]
     assert trace.outcome == "method_not_allowed"
+    assert trace.route is None
     assert trace.handler is None
 
 
