@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from functools import partial
 from time import perf_counter
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack, final
@@ -13,7 +13,7 @@ import httpx
 
 from .._drive.asgi import AsgiApp, Connection, build_scope
 from .._drive.lifespan import Lifespan
-from .._drive.loop import OwnLoop, TimedOut, running_library
+from .._drive.loop import OwnLoop, TimedOut, asyncio_limited, running_library
 from .._drive.wsgi import WsgiCall
 from .._errors import DeadlineExceeded, UsageProblem
 from .._observe.recorder import CURRENT
@@ -160,7 +160,7 @@ class Client(BaseClient, Verbs[Trace]):
         try:
             error = self._run(lambda: call_asgi(self._asgi_app, scope, connection), seconds)
         except TimedOut:
-            raise self._expired(exchange, seconds) from None
+            raise self._expired(exchange, connection, connection.body, seconds) from None
         except BaseException as fatal:
             error = fatal
         finally:
@@ -173,16 +173,7 @@ class Client(BaseClient, Verbs[Trace]):
             return self._loop.run(call(), seconds)
         from asgiref.sync import async_to_sync
 
-        async def limited() -> T:
-            try:
-                async with asyncio.timeout(seconds) as limit:
-                    return await call()
-            except TimeoutError:
-                if limit.expired():
-                    raise TimedOut from None
-                raise
-
-        return async_to_sync(limited)()
+        return async_to_sync(partial(asyncio_limited, call, seconds))()
 
     def _drive_wsgi(self, request: httpx.Request, seconds: float | None) -> Trace:
         exchange = self._begin(request)

@@ -18,11 +18,12 @@ from .._drive.wsgi import WsgiCall
 from .._errors import DeadlineExceeded, UsageProblem
 from .._observe import session
 from .._observe.recorder import CURRENT
+from .._show.redact import redact_url
 from .._trace.exchange import Exchange
 from .._trace.span import Span
 from .._trace.story import path_entry
 from .._trace.trace import Trace
-from .encode import RequestArguments, absolute_url, encode
+from .encode import RequestArguments, absolute_url, encode, encoding, may_share_secrets, redirect_target
 from .interface import Interface, interface_of
 
 MAX_REDIRECTS = 20
@@ -114,16 +115,20 @@ class BaseClient:
     # -- requests
 
     def _build(self, method: str, url: str | httpx.URL, arguments: RequestArguments) -> httpx.Request:
-        if self.headers:
-            merged = httpx.Headers(self.headers)
-            merged.update(arguments.get("headers"))
-            arguments["headers"] = merged
-        cookies = arguments.get("cookies")
-        if len(self.cookies.jar) or cookies:
-            merged_cookies = httpx.Cookies(self.cookies)
-            merged_cookies.update(cookies)
-            arguments["cookies"] = merged_cookies
-        return encode(method.upper(), absolute_url(self.base_url, str(url)), arguments)
+        if not isinstance(url, str | httpx.URL):
+            raise UsageProblem(
+                f"{url!r:.80} is no URL. Give a path, or a URL such as 'http://testserver/orders'.", slug="unusable-url"
+            )
+        target = absolute_url(self.base_url, str(url))
+        headers, cookies = arguments.get("headers"), arguments.get("cookies")
+        with encoding(method, target, arguments):
+            if self.headers:
+                arguments["headers"] = httpx.Headers(self.headers)
+                arguments["headers"].update(headers)
+            if len(self.cookies.jar) or cookies:
+                arguments["cookies"] = httpx.Cookies(self.cookies)
+                arguments["cookies"].update(cookies)
+            return encode(method.upper(), target, arguments)
 
     def _converse(self, request: httpx.Request, auth: Any, follow: bool | None) -> Conversation:
         """Yield the requests of one call and take their traces: auth flows and redirects."""
@@ -137,12 +142,16 @@ class BaseClient:
                 return trace
             if len(history) >= MAX_REDIRECTS:
                 raise UsageProblem(
-                    f"{request.method} {history[0].url} was redirected {MAX_REDIRECTS} times, lastly to {location!r}."
+                    f"{request.method} {redact_url(history[0].url)} was redirected {MAX_REDIRECTS} times,"
+                    f" lastly to {redact_url(location)!r}."
                     " Ask with follow_redirects=False to see where the circle begins.",
                     slug="too-many-redirects",
                 )
             history.append(trace)
-            request = self._redirected(request, trace.status, location)
+            redirected = self._redirected(request, trace.status, location)
+            if not may_share_secrets(request.url, redirected.url):
+                auth = None  # what one server may know is none of another's business
+            request = redirected
 
     def _authenticated(self, request: httpx.Request, auth: Any) -> Conversation:
         flow = _auth_of(request, auth)
@@ -163,26 +172,30 @@ class BaseClient:
                 return trace
 
     def _remember_cookies(self, trace: Trace) -> None:
-        if "set-cookie" in trace.headers:
-            self.cookies.extract_cookies(trace.response)
+        if trace.status is not None and "set-cookie" in trace.headers:
+            request = httpx.Request(trace.method, trace.url)
+            lines = [("set-cookie", value) for value in trace.headers.get_list("set-cookie")]
+            self.cookies.extract_cookies(httpx.Response(trace.status, headers=lines, request=request))
 
     def _redirected(self, request: httpx.Request, status: int | None, location: str) -> httpx.Request:
         """Make the request that a redirect asks for (RFC 9110, section 15.4)."""
-        url = request.url.join(location)
+        url = redirect_target(request.url, location)
         method = request.method
         if (status in (302, 303) and method != "HEAD") or (status == 301 and method == "POST"):
             method = "GET"
         headers = httpx.Headers(request.headers)
-        for name in ("host", "cookie"):
-            headers.pop(name, None)
-        if (url.scheme, url.host, url.port) != (request.url.scheme, request.url.host, request.url.port):
-            headers.pop("authorization", None)
+        dropped = ["cookie"]
+        if url.netloc != request.url.netloc:
+            headers["host"] = url.netloc.decode("ascii")
+        if not may_share_secrets(request.url, url):
+            dropped.append("authorization")
         if method != request.method:
-            for name in ("content-length", "content-type", "transfer-encoding"):
-                headers.pop(name, None)
-            return self._build(method, url, {"headers": headers})
-        content = None if method in ("GET", "HEAD") else request.stream
-        return self._build(method, url, {"headers": headers, "content": content})
+            dropped += ["content-length", "content-type", "transfer-encoding"]
+        for name in dropped:
+            headers.pop(name, None)
+        stream = request.stream if method == request.method else None
+        cookies = self.cookies if len(self.cookies.jar) else None
+        return httpx.Request(method, url, headers=headers, cookies=cookies, stream=stream, extensions=request.extensions)
 
     # -- traces
 
@@ -195,28 +208,34 @@ class BaseClient:
         self, exchange: Exchange, response: Connection | WsgiCall, body: list[bytes], error: BaseException | None
     ) -> Trace:
         """Write the response down, publish the trace, and raise the app's exception if that is asked for."""
+        if error is not None:
+            session.saw(error)
+            exchange.root.exception = error
+        trace = self._publish(exchange, response, body)
+        if error is not None and (self.raise_app_exceptions or not isinstance(error, KEPT)):
+            raise error
+        return trace
+
+    @staticmethod
+    def _publish(exchange: Exchange, response: Connection | WsgiCall, body: list[bytes]) -> Trace:
         exchange.status = response.status
         exchange.raw_headers = response.headers
         exchange.body = body
         for fault in dict.fromkeys(response.faults):
             exchange.warn(fault)
-        if error is not None:
-            session.saw(error)
-            exchange.root.exception = error
-        trace = session.publish(exchange)
-        if error is not None and (self.raise_app_exceptions or not isinstance(error, KEPT)):
-            raise error
-        return trace
+        return session.publish(exchange)
 
-    def _expired(self, exchange: Exchange, seconds: float | None) -> DeadlineExceeded:
+    def _expired(
+        self, exchange: Exchange, response: Connection | WsgiCall, body: list[bytes], seconds: float | None
+    ) -> DeadlineExceeded:
         moment = perf_counter()
         if seconds is not None:
             moment = min(moment, exchange.root.start + seconds)
         where = active_step(exchange.root, moment)
-        session.publish(exchange)
+        self._publish(exchange, response, body)
         place = "before its first step" if where is None else f"in {path_entry(where)!r}"
         return DeadlineExceeded(
-            f"{exchange.method} {exchange.url} was not answered within {seconds} s: the app waits {place}."
+            f"{exchange.method} {redact_url(exchange.url)} was not answered within {seconds} s: the app waits {place}."
             " Give timeout= a larger number if it needs longer.",
             slug="deadline",
         )
@@ -230,7 +249,7 @@ def active_step(root: Span, moment: float) -> Span | None:
         if span is not root and any(begin <= moment <= end for begin, end in span.active_intervals())
     ]
     own = [span for span in running if not span.builtin]
-    return (own or running or [None])[-1]
+    return (own or running)[-1] if running else None
 
 
 def _auth_of(request: httpx.Request, auth: Any) -> httpx.Auth | None:
@@ -244,7 +263,7 @@ def _auth_of(request: httpx.Request, auth: Any) -> httpx.Auth | None:
     if callable(auth):
         return _CalledAuth(auth)
     raise UsageProblem(
-        f"auth is {auth!r:.80}. Give a pair of user and password, an httpx.Auth, or a function of the request.",
+        f"auth is a {type(auth).__name__}. Give a pair of user and password, an httpx.Auth, or a function of the request.",
         slug="body-not-encodable",
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, TypedDict, cast
 from urllib.parse import unquote
@@ -11,6 +12,7 @@ import httpx
 
 from .._drive.outgoing import Body, Outgoing
 from .._errors import UsageProblem
+from .._show.redact import redact_url
 
 DEFAULT_HEADERS = (
     (b"accept", b"*/*"),
@@ -34,19 +36,49 @@ class RequestArguments(TypedDict, total=False):
 
 
 def encode(method: str, url: httpx.URL, arguments: RequestArguments) -> httpx.Request:
-    """Make a request.
+    """Make a request; errors are httpx's, see `encoding`."""
+    given: dict[str, Any] = {name: value for name, value in arguments.items() if value is not None}
+    return httpx.Request(method, url, **given)
+
+
+@contextmanager
+def encoding(method: str, url: httpx.URL, arguments: RequestArguments) -> Iterator[None]:
+    """Say what cannot be encoded, by its type: the values may be secret.
 
     Raises:
         UsageProblem: The body or the headers cannot be encoded.
     """
+    given = {name: type(value).__name__ for name, value in arguments.items() if value is not None}
     try:
-        return httpx.Request(method, url, **{name: value for name, value in arguments.items() if value is not None})
-    except (TypeError, ValueError, AttributeError) as error:
-        given = ", ".join(f"{name}={value!r:.60}" for name, value in arguments.items() if value is not None)
+        yield
+    except (TypeError, ValueError, AttributeError, LookupError) as error:
+        shown = ", ".join(f"{name}=<{kind}>" for name, kind in given.items())
         raise UsageProblem(
-            f"{method} {url} cannot be encoded ({type(error).__name__}: {error}) from {given}."
+            f"{method} {redact_url(str(url))} cannot be encoded ({type(error).__name__}: {error}) from {shown}."
             " Give json= something that JSON can hold, data= a dict, content= bytes, text or an iterable of bytes.",
             slug="body-not-encodable",
+        ) from error
+
+
+def may_share_secrets(before: httpx.URL, after: httpx.URL) -> bool:
+    """Whether a redirect stays on the same server, or leads from its http port to its https port."""
+    origins = [(url.scheme, url.host, url.port or PORTS[url.scheme]) for url in (before, after)]
+    return origins[0] == origins[1] or origins == [("http", before.host, 80), ("https", before.host, 443)]
+
+
+def redirect_target(url: httpx.URL, location: str) -> httpx.URL:
+    """Give the URL that a redirect leads to.
+
+    Raises:
+        UsageProblem: It is no http URL.
+    """
+    try:
+        return absolute_url("", str(url.join(location)))
+    except httpx.InvalidURL as error:
+        raise UsageProblem(
+            f"{redact_url(str(url))} redirects to {location!r:.80}, which is no URL: {error}."
+            " Ask with follow_redirects=False to see the response.",
+            slug="unusable-url",
         ) from error
 
 

@@ -179,7 +179,7 @@ class AsgiStream(Stream):
         try:
             self._loop.run(self._connection.news(), self._seconds)
         except TimedOut:
-            raise self._client._expired(self._exchange, self._seconds) from None
+            raise self._client._expired(self._exchange, self._connection, self._read, self._seconds) from None
 
     def iter_bytes(self) -> Iterator[bytes]:
         """Give the pieces of the body as the app sends them."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
 from typing import Any, Protocol, final
 
-from .faults import BODILESS, Fault, Header, check_length, checked_headers, checked_status
+from .faults import BODILESS, Fault, Header, as_piece, check_length, checked_headers, checked_status
 from .outgoing import Outgoing
 
 Scope = MutableMapping[str, Any]
@@ -130,12 +130,13 @@ class Connection:
 
     async def receive(self) -> Message:
         """Give the next piece of the request's body; after it, wait for the end and say that the client left."""
+        if self.is_complete or self._is_gone:
+            return {"type": "http.disconnect"}
         if not self._is_read:
             return await self._next_piece()
-        if not (self.is_complete or self._is_gone):
-            if self._over is None:
-                self._over = self._loop.event()
-            await self._over.wait()
+        if self._over is None:
+            self._over = self._loop.event()
+        await self._over.wait()
         return {"type": "http.disconnect"}
 
     async def _next_piece(self) -> Message:
@@ -185,14 +186,11 @@ class Connection:
             fault = Fault.BODY_AFTER_END if self.is_complete else Fault.BODY_BEFORE_START
             self.faults.append(fault.say("http.response.body"))
             return
-        piece = message.get("body", b"")
-        if not isinstance(piece, bytes | bytearray | memoryview):
-            self.faults.append(Fault.BODY_TYPE.say(type(piece).__name__))
-            piece = str(piece).encode()
+        piece = as_piece(message.get("body", b""), self.faults)
         if piece:
             self._length += len(piece)
             if self._carries_body:
-                self.body.append(bytes(piece))
+                self.body.append(piece)
         if not message.get("more_body", False):
             self._finish()
 

@@ -20,8 +20,11 @@ class Fault(StrEnum):
     BODY_NOT_ALLOWED = "the app sent a body with a {detail} response, which has none"
     BODY_TYPE = "the app sent a body of type {detail} instead of bytes"
     DOUBLE_START = "the app started the response twice"
-    HEADER_TEXT = "the app sent the header {detail} as str instead of bytes"
+    HEADERS_TYPE = "the app sent headers of type {detail}, which cannot be iterated over"
+    HEADER_BYTES = "the app sent the header {detail} instead of bytes"
+    HEADER_NATIVE = "the app sent the header {detail} instead of str"
     HEADER_TYPE = "the app sent {detail}, which is no pair of a header's name and value"
+    HEADER_UNENCODABLE = "the app sent the header {detail}, which holds characters outside latin-1"
     HEADER_UNSAFE = "the app sent the header {detail}, which holds a line break or a NUL"
     LENGTH = "the app announced a content-length of {detail}"
     NO_END = "the app started the response and never ended it"
@@ -29,6 +32,7 @@ class Fault(StrEnum):
     NOT_STARTED = "the app sent a body without having called start_response"
     RETURN_TYPE = "the app returned {detail}, which cannot be iterated over"
     STATUS = "the app sent the status {detail}, which is no number from 100 to 599"
+    STATUS_UNSAFE = "the app sent the status {detail}, which holds a control character"
     UNKNOWN_MESSAGE = "the app sent a message of the unknown type {detail}"
 
     def say(self, detail: object = "") -> str:
@@ -37,6 +41,7 @@ class Fault(StrEnum):
 
 
 UNSAFE = re.compile(rb"[\r\n\x00]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def checked_status(status: Any, faults: list[str]) -> int | None:
@@ -58,18 +63,29 @@ def checked_headers(headers: Any, faults: list[str], *, as_bytes: bool) -> list[
         as_bytes: Whether the interface asks for bytes (ASGI) or for text (PEP 3333).
     """
     lines: list[Header] = []
-    for line in headers:
+    try:
+        iterator = iter(headers)
+    except TypeError:
+        faults.append(Fault.HEADERS_TYPE.say(type(headers).__name__))
+        return lines
+    wanted, fault = (bytes, Fault.HEADER_BYTES) if as_bytes else (str, Fault.HEADER_NATIVE)
+    for line in iterator:
         try:
             name, value = line
         except (TypeError, ValueError):
             faults.append(Fault.HEADER_TYPE.say(repr(line)[:80]))
             continue
-        if as_bytes and (isinstance(name, str) or isinstance(value, str)):
-            faults.append(Fault.HEADER_TEXT.say(repr(name)[:80]))
-        name, value = _as_bytes(name), _as_bytes(value)
-        if UNSAFE.search(name) or UNSAFE.search(value):
+        if not (isinstance(name, wanted) and isinstance(value, wanted)):
+            wrong = name if not isinstance(name, wanted) else value
+            faults.append(fault.say(f"{name!r:.80} as {type(wrong).__name__}"))
+        try:
+            line = (_as_bytes(name), _as_bytes(value))
+        except UnicodeEncodeError:
+            faults.append(Fault.HEADER_UNENCODABLE.say(repr(name)[:80]))
+            line = (_as_bytes(name, "replace"), _as_bytes(value, "replace"))
+        if UNSAFE.search(line[0]) or UNSAFE.search(line[1]):
             faults.append(Fault.HEADER_UNSAFE.say(repr(name)[:80]))
-        lines.append((name, value))
+        lines.append(line)
     return lines
 
 
@@ -87,7 +103,17 @@ def check_length(headers: list[Header], sent: int, faults: list[str]) -> None:
         faults.append(Fault.LENGTH.say(f"{text} and sent {sent} bytes"))
 
 
-def _as_bytes(value: Any) -> bytes:
-    if isinstance(value, str):
-        return value.encode("latin-1", errors="replace")
-    return bytes(value)
+def as_piece(value: Any, faults: list[str]) -> bytes:
+    """Give a piece of a body as bytes; what is none is noted, and text counts as its UTF-8 bytes."""
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, bytearray | memoryview):
+        return bytes(value)
+    faults.append(Fault.BODY_TYPE.say(type(value).__name__))
+    return value.encode("utf-8", "replace") if isinstance(value, str) else b""
+
+
+def _as_bytes(value: Any, errors: str = "strict") -> bytes:
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    return str(value).encode("latin-1", errors)

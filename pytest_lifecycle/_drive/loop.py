@@ -22,6 +22,25 @@ class TimedOut(Exception):
     """The time for a call is over; the client says which call and where it stood."""
 
 
+async def asyncio_limited(call: Callable[[], Awaitable[T]], seconds: float | None) -> T:
+    """Await a call in this asyncio task, for so many seconds at most.
+
+    Raises:
+        TimedOut: The time is over, whatever the call made of its cancellation.
+    """
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            result = await call()
+    except BaseException as error:
+        if limit.expired() and isinstance(error, Exception):
+            raise TimedOut from error
+        raise
+    if limit.expired():
+        raise TimedOut
+    return result
+
+
 class AsyncBackend(Protocol):
     """What differs between asyncio and trio."""
 
@@ -62,14 +81,7 @@ class AsyncioBackend:
 
     async def limited(self, call: Callable[[], Awaitable[T]], seconds: float | None) -> T:
         """Await a call, for so many seconds at most."""
-        limit = asyncio.timeout(seconds)
-        try:
-            async with limit:
-                return await call()
-        except TimeoutError as error:
-            if limit.expired():
-                raise TimedOut from error
-            raise
+        return await asyncio_limited(call, seconds)
 
     def spawn(self, call: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], object]:
         """Run a call in a task of its own."""
@@ -104,8 +116,14 @@ class TrioBackend:
         import trio
 
         with trio.move_on_after(float("inf") if seconds is None else seconds) as scope:
-            return await call()
-        assert scope.cancelled_caught
+            try:
+                result = await call()
+            except Exception as error:
+                if scope.cancel_called:
+                    raise TimedOut from error
+                raise
+            if not scope.cancel_called:
+                return result
         raise TimedOut
 
     def spawn(self, call: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], object]:
@@ -193,27 +211,27 @@ class OwnLoop:
 
         def expire() -> None:
             nonlocal expired
-            expired = True
-            task.cancel()
+            expired = task.cancel()
             timers.append(self._loop.call_later(GRACE, self._loop.stop))
 
         if seconds is not None:
             timers.append(self._loop.call_later(seconds, expire))
         try:
-            return self._loop.run_until_complete(task)
-        except asyncio.CancelledError as error:
+            result = self._loop.run_until_complete(task)
+        except (Exception, asyncio.CancelledError) as error:
             if expired:
-                raise TimedOut from error
-            raise
-        except RuntimeError as error:
-            if expired and not task.done():  # it swallowed its cancellation, and the loop was stopped
-                self._tasks.add(task)
+                if not task.done():  # it swallowed its cancellation, and the loop was stopped
+                    self._tasks.add(task)
                 raise TimedOut from error
             raise
         except BaseException:
             if task.done() and not task.cancelled():
                 task.exception()  # it was raised here: asyncio need not report it again
             raise
+        else:
+            if expired:
+                raise TimedOut
+            return result
         finally:
             for timer in timers:
                 timer.cancel()

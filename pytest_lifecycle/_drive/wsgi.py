@@ -10,8 +10,9 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any, cast, final
+from urllib.parse import unquote_to_bytes
 
-from .faults import BODILESS, Fault, Header, check_length, checked_headers, checked_status
+from .faults import BODILESS, CONTROL, Fault, Header, as_piece, check_length, checked_headers, checked_status
 from .outgoing import Outgoing
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
@@ -53,13 +54,13 @@ def build_environ(outgoing: Outgoing) -> dict[str, Any]:
         stream: Any = io.BytesIO(body)
     else:
         stream = io.BufferedReader(BodyReader(cast(Iterable[bytes], body)))
-    path = outgoing.path
-    if outgoing.root_path and path.startswith(outgoing.root_path):
-        path = path[len(outgoing.root_path) :]
+    root, path = _native(outgoing.root_path), unquote_to_bytes(outgoing.raw_path).decode("latin-1")
+    if root and (path == root or path.startswith(root.rstrip("/") + "/")):
+        path = path[len(root.rstrip("/")) :]
     environ: dict[str, Any] = {
         "REQUEST_METHOD": outgoing.method,
-        "SCRIPT_NAME": _native(outgoing.root_path),
-        "PATH_INFO": _native(path),
+        "SCRIPT_NAME": root,
+        "PATH_INFO": path,
         "QUERY_STRING": outgoing.query.decode("latin-1"),
         "SERVER_NAME": outgoing.host,
         "SERVER_PORT": str(outgoing.port),
@@ -132,6 +133,8 @@ class WsgiCall:
             try:
                 iterator = iter(result)
             except TypeError:
+                if isinstance(result, Iterable):
+                    raise  # its own __iter__ did
                 self.faults.append(Fault.RETURN_TYPE.say(repr(result)[:80]))
                 return
             for piece in iterator:
@@ -159,21 +162,26 @@ class WsgiCall:
                 exc_info = None  # a frame that holds its own traceback would never be freed
         elif self._is_started:
             self.faults.append(Fault.DOUBLE_START.say())
-            return self._written.append
+            return self._write
         self._is_started = True
+        if CONTROL.search(str(status)):
+            self.faults.append(Fault.STATUS_UNSAFE.say(repr(status)[:80]))
         text = str(status).split(" ", 1)[0]
         is_number = isinstance(status, str) and text.isascii() and text.isdecimal()
         self.status = checked_status(int(text) if is_number else status, self.faults)
         self.headers = checked_headers(headers, self.faults, as_bytes=False)
-        return self._written.append
+        return self._write
 
-    def _checked(self, piece: Any) -> bytes:
-        if not isinstance(piece, bytes):
-            self.faults.append(Fault.BODY_TYPE.say(type(piece).__name__))
-            piece = str(piece).encode()
+    def _write(self, piece: bytes) -> None:
+        """Take a piece outside the iterable; the head is sent with the first (PEP 3333, "The write() Callable")."""
+        self._is_sent = True
+        self._written.append(as_piece(piece, self.faults))
+
+    def _checked(self, value: Any) -> bytes:
+        piece = as_piece(value, self.faults)
         if not self._is_started and piece:
             self.faults.append(Fault.NOT_STARTED.say())
-        return bytes(piece)
+        return piece
 
     def _flush(self, piece: bytes = b"") -> Iterator[bytes]:
         """Give what was written by `write`, then this piece; empty ones and what has no body are passed over."""
@@ -181,8 +189,8 @@ class WsgiCall:
         while self._written or piece:
             out, piece = (self._written.pop(0), piece) if self._written else (piece, b"")
             self._length += len(out)
+            self._is_sent = self._is_sent or bool(out)
             if out and carries:
-                self._is_sent = True
                 yield out
 
     def _finish(self) -> None:

@@ -37,6 +37,7 @@ class MonitoringSource:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._events: dict[int, tuple[types.CodeType, int]] = {}
+        self._started_by_watcher: set[int] = set()
         self._discoverer = self._watcher = -1
 
     def start(self) -> None:
@@ -60,6 +61,7 @@ class MonitoringSource:
         for code, _ in self._events.values():
             monitoring.set_local_events(self._watcher, code, 0)
         self._events.clear()
+        self._started_by_watcher.clear()
         for tool in {self._discoverer, self._watcher}:
             for event in (
                 events.PY_START,
@@ -84,6 +86,8 @@ class MonitoringSource:
         if known | wanted != known:
             self._events[id(code)] = (code, known | wanted)
             sys.monitoring.set_local_events(self._watcher, code, known | wanted)
+            if wanted & events.PY_START:
+                self._started_by_watcher.add(id(code))
             if self._discoverer == self._watcher:
                 sys.monitoring.restart_events()  # it may have been switched off before it was named
 
@@ -95,24 +99,22 @@ class MonitoringSource:
             (events.PY_RESUME, self._resume),
         ]
 
-    def _delivers_starts(self, code: types.CodeType) -> bool:
-        """Whether the watcher has this code's starts, so that the discoverer needs not look again."""
-        return bool(self._events.get(id(code), (code, 0))[1] & sys.monitoring.events.PY_START)
-
     # Callbacks. `sys._getframe(1)` is the watched function's frame. Nothing may escape into the app.
 
     def _first_start(self, code: types.CodeType, offset: int) -> object:
+        key = id(code)
         try:
             recorder = self._recorder
-            watched = recorder.table.get(id(code))
-            frame = sys._getframe(1)
+            watched = recorder.table.get(key)
+            if watched is not None and watched.probes and key not in self._started_by_watcher:
+                recorder.started(watched, sys._getframe(1))
+                return None
             if watched is None:
+                frame = sys._getframe(1)
                 watched = recorder.discovered(code, frame)
                 if watched is not None:
                     recorder.started(watched, frame)
-            elif not self._delivers_starts(code):
-                recorder.started(watched, frame)
-            if watched is None or not watched.probes or self._delivers_starts(code):
+            if watched is None or not watched.probes or key in self._started_by_watcher:
                 return sys.monitoring.DISABLE
         except Exception:  # a fault of ours: the app goes on
             return None

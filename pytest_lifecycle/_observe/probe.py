@@ -32,10 +32,10 @@ class Call:
         span: Its own span; None for a probe that makes none.
         result: What it returned (in `leaving`; for a generator that ends, None).
         error: The exception that left it (in `leaving`), or None.
-        arguments: Room for the arguments that an adapter picked out of `values`.
+        is_step: Whether it counts; `opens` may find out that it does not.
     """
 
-    __slots__ = ("_values", "arguments", "error", "frame", "parent", "result", "span")
+    __slots__ = ("_values", "error", "frame", "is_step", "parent", "result", "span")
 
     def __init__(self, frame: types.FrameType, parent: Span | None) -> None:
         self.frame = frame
@@ -43,7 +43,7 @@ class Call:
         self.span: Span | None = None
         self.result: Any = None
         self.error: BaseException | None = None
-        self.arguments: tuple[Any, ...] | None = None
+        self.is_step = True
         self._values: Mapping[str, Any] | None = None
 
     @property
@@ -106,6 +106,7 @@ class Probe:
         entering: Called as the call starts, with `Call.span` set.
         leaving: Called as it returns or unwinds, with `Call.result` or `Call.error` set. On CPython 3.11 the error
             is a placeholder: whatever needs the exception itself belongs in `raising`.
+        closing: Called with the span, and the error as in `leaving`, as the call ends: for what needs no more than that.
         raising: Called with the span (without one: the span around it) and the exception that left the call.
         carries: Whether a coroutine that the call returns without awaiting it belongs to the call:
             its span then ends with that coroutine.
@@ -123,6 +124,7 @@ class Probe:
         "applies",
         "builtin",
         "carries",
+        "closing",
         "code",
         "describe",
         "entering",
@@ -150,6 +152,7 @@ class Probe:
         entering: Callback | None = None,
         leaving: Callback | None = None,
         raising: Callable[[Span, BaseException], None] | None = None,
+        closing: Callable[[Span, BaseException | None], None] | None = None,
         carries: bool = False,
         inherits: Callable[[Call], Span | None] | None = None,
     ) -> None:
@@ -168,6 +171,7 @@ class Probe:
         self.entering = entering
         self.leaving = leaving
         self.raising = raising
+        self.closing = closing
         self.carries = carries
         self.inherits = inherits
         self.adapter = ""

@@ -115,7 +115,7 @@ class Recorder:
         if self.carried:
             self._enter_carriers(frame)
         parent = CURRENT.get()
-        if parent is not None and parent.exchange is not None and parent.exchange.is_over:
+        if parent is not None and (exchange := parent.exchange) is not None and exchange.is_over:
             parent = None  # a task that outlived the request it was started in
         if watched.expectable and parent is not None:
             expected = self._expectation(parent, id(watched.code))
@@ -150,7 +150,7 @@ class Recorder:
                 opened = probe.opens(call)
                 if opened is not None:
                     parent = call.parent = opened.root
-                elif parent is None:
+                elif parent is None or not call.is_step:
                     return
             if probe.applies is not None and not probe.applies(call):
                 return
@@ -172,10 +172,8 @@ class Recorder:
 
     def _span(self, step: Step, probe: Probe, call: Call, parent: Span, previous: Span | None) -> Span:
         frame = call.frame
-        kind, name, target, builtin = step
-        span = Span(
-            kind, name, target=target, builtin=builtin, parent=parent, thread=get_ident(), exchange=parent.exchange
-        )
+        kind = step.kind
+        span = Span(kind, step.name, step.target, step.builtin, parent, get_ident(), parent.exchange)
         parent.children.append(span)
         span._frame = frame
         span._previous = previous
@@ -204,7 +202,8 @@ class Recorder:
 
     def _begin_silently(self, probe: Probe, call: Call) -> None:
         if not probe.starts_only:
-            hidden = Span(Kind.INTERNAL, "", parent=call.parent, exchange=call.parent.exchange if call.parent else None)
+            around = call.parent
+            hidden = Span(Kind.INTERNAL, "", parent=around, exchange=around.exchange if around is not None else None)
             hidden._frame = call.frame
             hidden._probe = probe
             self.open[id(call.frame)] = hidden
@@ -237,6 +236,8 @@ class Recorder:
     def _leave(self, span: Span, probe: Probe, result: object, error: BaseException | None) -> None:
         frame = span._frame
         previous = span._previous
+        if probe.closing is not None:
+            self._close(probe, span, error)
         if probe.leaving is not None and frame is not None:
             call = Call(frame, span.parent)
             call.span = span if probe.span else None
@@ -251,6 +252,13 @@ class Recorder:
         exchange = span.exchange
         if exchange is not None and exchange.outermost is span:
             self._publish(exchange)
+
+    def _close(self, probe: Probe, span: Span, error: BaseException | None) -> None:
+        try:
+            if probe.closing is not None:
+                probe.closing(span, error)
+        except Exception as fault:
+            self._fault(probe, fault, span)
 
     def raised(self, span: Span, probe: Probe, error: BaseException) -> None:
         """Note which exception left the span; with profiling that is known only once something caught it."""

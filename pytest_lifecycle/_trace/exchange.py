@@ -20,6 +20,7 @@ class Exchange:
         url: The URL as sent.
         root: The span that all steps of this request are in.
         parent: The span of another request that made this one; None for most.
+        is_over: Whether the request has ended.
         captures: Whether the observer takes the response from what crosses the app's edge.
             A driver that holds the response itself sets it to False.
         responded_at: When the response was started at the app's edge, in seconds of `time.perf_counter`.
@@ -47,6 +48,7 @@ class Exchange:
         "errors",
         "framework",
         "interface",
+        "is_over",
         "left",
         "method",
         "outermost",
@@ -66,6 +68,7 @@ class Exchange:
         self.url = url
         self.parent = parent
         self.captures = True
+        self.is_over = False
         self.status: int | None = None
         self.responded_at: float | None = None
         self.raw_headers: list[tuple[bytes, bytes]] = []
@@ -104,11 +107,6 @@ class Exchange:
             span._crossed = True
             self.crossed.append(span)
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the request has ended."""
-        return self.root._end is not None
-
     def warn(self, message: str) -> None:
         """Note a fault, once."""
         if message not in self.warnings:
@@ -118,4 +116,5 @@ class Exchange:
         """End the root and let go of what only the running request needed."""
         self.edge = ()
         self.left = (None, None)
+        self.is_over = True
         self.root.close()

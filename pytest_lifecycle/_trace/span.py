@@ -73,7 +73,6 @@ class Span:
         self,
         kind: Kind,
         name: str,
-        *,
         target: str = "",
         builtin: bool = False,
         parent: Span | None = None,

@@ -64,13 +64,9 @@ class Shape:
         code = code_of(value)
         return code is not None and self.fits(code)
 
-    def arguments(self, call: Call) -> tuple[Any, ...]:
-        """Give the interface's own arguments of a call, in their order."""
-        if call.arguments is None:
-            names = self.names_of(call.frame.f_code)
-            values = call.values
-            call.arguments = tuple([values[name] for name in names[-len(self.parameters) :]])
-        return call.arguments
+    def argument(self, call: Call, index: int) -> Any:
+        """Give one of the interface's own arguments of a call, by its place among them."""
+        return call.values[self.names_of(call.frame.f_code)[index - len(self.parameters)]]
 
     def names_of(self, code: types.CodeType) -> tuple[str, ...]:
         """Give the names of a function's positional parameters."""
@@ -175,13 +171,12 @@ def _layer_around(span: Span | None, shape: Shape) -> tuple[object, list[object]
     return None
 
 
-def close_layer(call: Call) -> None:
+def close_layer(span: Span, error: BaseException | None) -> None:
     """Settle what only the end of a call shows: whether it answered itself, whether it was the handler."""
-    span = call.span
-    if span is None or span.reached_inner:
+    if span.reached_inner:
         return
     if span.kind is Kind.MIDDLEWARE:
-        span.short_circuited = call.error is None
+        span.short_circuited = error is None
     elif span.kind is Kind.APP and not span.builtin and span.exchange is not None:
         # Beneath a framework's own handler, an app that it returned is its response.
         is_response = span.exchange.framework is not None and handler_of(span.exchange.root) is not None

@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import Any, final
 
 from .._observe.contract import Adapter
-from .._observe.probe import Call, Callback, Probe, Step, bound_arguments, code_of
+from .._observe.probe import Call, Callback, Probe, bound_arguments, code_of
 from .._observe.recorder import OPAQUE
 from .._trace.exchange import Exchange
 from .._trace.span import Kind, Span
@@ -42,10 +42,10 @@ class AsgiAdapter(Adapter):
             return None
         return Probe(
             code,
-            describe=_describe,
+            describe=SHAPE.step,
             opens=self._opens,
             entering=self._entering,
-            leaving=close_layer,
+            closing=close_layer,
             carries=True,
         )
 
@@ -77,49 +77,46 @@ class AsgiAdapter(Adapter):
             if entering is not None:
                 entering(call)
 
-        def end(call: Call) -> None:
-            if leaving is not None:
-                leaving(call)
-            close_layer(call)
-
         return Probe(
             function,
             kind,
             name=name,
             builtin=builtin,
-            applies=_is_http if applies is None else lambda call: _is_http(call) and applies(call),
+            applies=applies,
             opens=self._opens,
-            entering=begin,
-            leaving=end,
+            entering=begin if entering is not None else self._entering,
+            leaving=leaving,
+            closing=close_layer,
             carries=True,
         )
 
     def _opens(self, call: Call) -> Exchange | None:
         """Open an exchange where this call is the start of a request."""
-        scope, receive, send = SHAPE.arguments(call)
+        scope = SHAPE.argument(call, 0)
+        if scope["type"] != "http":
+            call.is_step = False
+            return None
         parent = call.parent
         if parent is not None and parent.exchange is not None:
-            exchange = parent.exchange
-            edge = exchange.edge
+            edge = parent.exchange.edge
+            if edge and scope is edge[0]:
+                return None
+            receive = SHAPE.argument(call, 1)
             if not edge:
-                exchange.edge = (scope, receive, send)
+                parent.exchange.edge = (scope, receive, SHAPE.argument(call, 2))
                 return None
-            if scope is edge[0] or not _is_another_request(scope, receive, exchange, parent):
+            if not _is_another_request(scope, receive, parent.exchange, parent):
                 return None
-        if scope.get("type") != "http":
-            return None
-        opened = Exchange("asgi", scope["method"], _url_of(scope), parent=call.parent)
-        opened.edge = (scope, receive, send)
+        opened = Exchange("asgi", scope["method"], _url_of(scope), parent=parent)
+        opened.edge = (scope, SHAPE.argument(call, 1), SHAPE.argument(call, 2))
         return opened
 
     def _entering(self, call: Call) -> None:
-        self.watch_layer(call, SHAPE.arguments(call)[2])
+        if call.span is not None:
+            self._watch_layer(call.span, SHAPE.argument(call, 2))
 
-    def watch_layer(self, call: Call, send: Any) -> None:
+    def _watch_layer(self, span: Span, send: Any) -> None:
         """See what crosses the `send` that this layer was given."""
-        span = call.span
-        if span is None:
-            return
         code = send.__code__ if type(send) is types.FunctionType else code_of(send)
         if code is None:
             return
@@ -131,11 +128,15 @@ class AsgiAdapter(Adapter):
 
     def _sent(self, call: Call) -> None:
         """A message crosses a `send`: it leaves each running layer that was given this very callable."""
-        span: Span | None = call.parent
-        message = self._message(call)
-        if span is None or not isinstance(message, Mapping):
+        span = call.parent
+        if span is None or span.exchange is None:
             return
-        exchange = call.exchange
+        exchange = span.exchange
+        if exchange.responded_at is not None and not exchange.captures:
+            return  # the head is through, and the driver itself takes the body
+        message = self._message(call)
+        if not isinstance(message, Mapping):
+            return
         kind = message.get("type")
         if kind == "http.response.start":
             for layer in self._left_layers(span, call):
@@ -182,17 +183,6 @@ class AsgiAdapter(Adapter):
             return False
         send = exchange.edge[2]
         return code_of(send) is call.frame.f_code and is_call_of(send, call)
-
-
-def _is_http(call: Call) -> bool:
-    return bool(SHAPE.arguments(call)[0].get("type") == "http")
-
-
-def _describe(call: Call) -> Step | None:
-    scope = SHAPE.arguments(call)[0]
-    if scope.get("type") != "http":
-        return None
-    return SHAPE.step(call)
 
 
 def _looks_like_asgi(code: types.CodeType, frame: types.FrameType) -> bool:

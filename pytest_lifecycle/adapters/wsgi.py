@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import Any, final
 
 from .._observe.contract import Adapter
-from .._observe.probe import Call, Callback, Probe, Step, bound_arguments, code_of
+from .._observe.probe import Call, Callback, Probe, bound_arguments, code_of
 from .._observe.recorder import OPAQUE, SUSPENDABLE
 from .._trace.exchange import Exchange
 from .._trace.span import Kind, Span
@@ -39,7 +39,7 @@ class WsgiAdapter(Adapter):
             return None
         return Probe(
             code,
-            describe=_describe,
+            describe=SHAPE.step,
             opens=self._opens,
             leaving=_left,
             carries=True,
@@ -84,7 +84,7 @@ class WsgiAdapter(Adapter):
 
     def _opens(self, call: Call) -> Exchange | None:
         """Open an exchange where this call is the start of a request."""
-        environ, start_response = SHAPE.arguments(call)
+        environ, start_response = SHAPE.argument(call, 0), SHAPE.argument(call, 1)
         exchange = call.parent.exchange if call.parent is not None else None
         if exchange is not None and call.parent is not None:
             edge = exchange.edge
@@ -120,15 +120,13 @@ class WsgiAdapter(Adapter):
             exchange.respond(int(str(status).split(" ", 1)[0]), lines)
 
 
-def _describe(call: Call) -> Step:
-    return SHAPE.step(call)
-
-
 def _left(call: Call) -> None:
     """A layer returned: the response has left it. What the outermost one returned is the body."""
-    close_layer(call)
     span = call.span
-    if span is None or call.error is not None:
+    if span is None:
+        return
+    close_layer(span, call.error)
+    if call.error is not None:
         return
     exchange = call.exchange
     exchange.cross(span)
