@@ -71,7 +71,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     """Start afresh; observe from the first fixture on: what it starts (threads, servers) is to be seen, too."""
     if ITEM in item.stash:  # the test was run before, by a plugin that runs it again
         del item.stash[ITEM]
-    fault = _observe_all(item)
+    fault = _observe_if_asked(item)
     try:
         result = yield
     finally:
@@ -81,8 +81,8 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     return result
 
 
-def _observe_all(item: pytest.Item) -> Exception | None:
-    if item.config.stash[SETTINGS].observes_all:
+def _observe_if_asked(item: pytest.Item) -> Exception | None:
+    if is_observed(item):
         try:
             observe(item)
         except Exception as fault:

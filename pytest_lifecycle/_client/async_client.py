@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Self, Unpack, final
 
@@ -20,6 +20,7 @@ from .._trace.trace import Trace
 from .client import call_asgi
 from .conversation import BaseClient
 from .encode import outgoing
+from .interface import single_callable
 from .stream import StreamHead
 from .verbs import CallArguments, Verbs
 
@@ -36,6 +37,7 @@ class AsyncClient(BaseClient, Verbs[Coroutine[Any, Any, Trace]]):
         super().__init__(app, **options)
         self._backend: AsyncBackend | None = None
         self._lifespan: Lifespan | None = None
+        self._cancel_lifespan: Callable[[], object] = lambda: None
         self._asgi_app: AsgiApp = app
         self._ready: Event | None = None
 
@@ -53,13 +55,15 @@ class AsyncClient(BaseClient, Verbs[Coroutine[Any, Any, Trace]]):
         await self.aclose()
 
     async def _start(self) -> AsyncBackend:
+        if self._ready is not None:
+            await self._ready.wait()  # another task's first request starts the app
         if self._backend is not None and self._is_open:
-            if self._ready is not None:
-                await self._ready.wait()  # another task's first request starts the app
             return self._backend
         backend = current_backend()
         self._open()
         self._backend = backend
+        if self.interface == "asgi":
+            self._asgi_app = single_callable(self.app)
         if self._runs_lifespan:
             self._ready = backend.event()
             try:
@@ -73,18 +77,20 @@ class AsyncClient(BaseClient, Verbs[Coroutine[Any, Any, Trace]]):
         return backend
 
     async def _start_lifespan(self, backend: AsyncBackend) -> None:
-        from asgiref.compatibility import guarantee_single_callable, is_double_callable
-
-        if is_double_callable(self.app):
-            self._asgi_app = guarantee_single_callable(self.app)
         lifespan = Lifespan(self._asgi_app, backend)
-        cancel = backend.spawn(lifespan.run)
+        self._cancel_lifespan = backend.spawn(lifespan.run)
         try:
             await self._within_lifespan(backend, lifespan.startup, "startup")
         except BaseException:
-            cancel()
+            await self._end_lifespan(backend, lifespan)
             raise
         self._lifespan = lifespan
+
+    async def _end_lifespan(self, backend: AsyncBackend, lifespan: Lifespan) -> None:
+        """Cancel the lifespan's task, if it has not ended, and let it end."""
+        self._cancel_lifespan()
+        with suppress(TimedOut):
+            await backend.limited(lifespan.ended, GRACE)
 
     async def _within_lifespan(
         self, backend: AsyncBackend, call: Callable[[], Coroutine[Any, Any, None]], phase: str
@@ -105,9 +111,13 @@ class AsyncClient(BaseClient, Verbs[Coroutine[Any, Any, Trace]]):
             Exception: The app's own, where its shutdown raised one.
         """
         lifespan, self._lifespan = self._lifespan, None
+        backend = self._backend
         try:
-            if lifespan is not None and self._backend is not None:
-                await self._within_lifespan(self._backend, lifespan.shutdown, "shutdown")
+            if lifespan is not None and backend is not None:
+                try:
+                    await self._within_lifespan(backend, lifespan.shutdown, "shutdown")
+                finally:
+                    await self._end_lifespan(backend, lifespan)
         finally:
             self._close()
 
@@ -129,30 +139,35 @@ class AsyncClient(BaseClient, Verbs[Coroutine[Any, Any, Trace]]):
 
     async def _drive(self, backend: AsyncBackend, request: httpx.Request, seconds: float | None) -> Trace:
         exchange = self._begin(request)
-        out = outgoing(request, root_path=self._root_path, client=self._client)
+        response, body, call = self._prepared(backend, request)
         error: BaseException | None
-        response: Connection | WsgiCall
-        body: list[bytes] = []
         token = CURRENT.set(exchange.root)
         try:
-            if self.interface == "asgi":
-                response = Connection(out, backend)
-                scope = build_scope(out, self._lifespan.state if self._lifespan is not None else None)
-                connection = response
-                error = await backend.limited(lambda: call_asgi(self._asgi_app, scope, connection), seconds)
-                body = response.body
-            else:
-                response = call = WsgiCall(out)
-                error = await backend.limited(lambda: backend.in_thread(lambda: self._call_wsgi(call, body)), seconds)
+            error = await backend.limited(call, seconds)
         except TimedOut:
-            raise self._expired(exchange, seconds) from None
+            raise self._expired(exchange, response, body, seconds) from None
         except BaseException as fatal:
-            exchange.root.exception = fatal
-            self._publish_cancelled(exchange)
-            raise
+            if backend.is_cancelled():  # the test was; what was seen until then is a trace, too
+                exchange.root.exception = fatal
+                self._publish(exchange, response, body)
+                raise
+            error = fatal
         finally:
             CURRENT.reset(token)
         return self._finish(exchange, response, body, error)
+
+    def _prepared(
+        self, backend: AsyncBackend, request: httpx.Request
+    ) -> tuple[Connection | WsgiCall, list[bytes], Callable[[], Awaitable[Exception | None]]]:
+        """Give what takes the response, where its body will be, and the call of the app."""
+        out = outgoing(request, root_path=self._root_path, client=self._client)
+        if self.interface == "asgi":
+            connection = Connection(out, backend)
+            scope = build_scope(out, self._lifespan.state if self._lifespan is not None else None)
+            return connection, connection.body, lambda: call_asgi(self._asgi_app, scope, connection)
+        body: list[bytes] = []
+        wsgi = WsgiCall(out)
+        return wsgi, body, lambda: backend.in_thread(lambda: self._call_wsgi(wsgi, body))
 
     def _call_wsgi(self, call: WsgiCall, body: list[bytes]) -> Exception | None:
         try:
@@ -160,12 +175,6 @@ class AsyncClient(BaseClient, Verbs[Coroutine[Any, Any, Trace]]):
         except Exception as error:
             return error
         return None
-
-    def _publish_cancelled(self, exchange: Exchange) -> None:
-        """The test was cancelled, or the app exits the process: what was seen until then is a trace, too."""
-        from .._observe import session
-
-        session.publish(exchange)
 
     @asynccontextmanager
     async def stream(
@@ -223,6 +232,8 @@ class AsyncStream(StreamHead):
         async def run() -> None:
             try:
                 self._error = await call_asgi(app, scope, self._connection)
+            except BaseException as error:
+                self._error = error
             finally:
                 self._is_over = True
                 self._ended.set()
@@ -238,7 +249,8 @@ class AsyncStream(StreamHead):
         try:
             await self._backend.limited(self._connection.news, self._seconds)
         except TimedOut:
-            raise self._client._expired(self._exchange, self._seconds) from None
+            expired = self._client._expired(self._exchange, self._connection, self._read, self._seconds)
+            raise expired from None
 
     async def aiter_bytes(self) -> AsyncIterator[bytes]:
         """Give the pieces of the body as the app sends them, as sent.
@@ -250,7 +262,9 @@ class AsyncStream(StreamHead):
             for piece in self._connection.take():
                 self._read.append(piece)
                 yield piece
-            if (self._connection.is_complete or self._is_over) and not self._connection.body:
+            if self._connection.body:
+                continue
+            if self._connection.is_complete or self._is_over:
                 return
             await self._wait()
 
@@ -261,12 +275,24 @@ class AsyncStream(StreamHead):
     async def aclose(self) -> None:
         """Hang up; cancel the app if it does not end by itself."""
         self._connection.leave()
-        for give_up in (self._cancel, None):
-            try:
-                await self._backend.limited(self._ended.wait, GRACE)
-                break
-            except TimedOut:
-                if give_up is not None:
-                    give_up()
-        if not self._exchange.is_over:
-            self._conclude(self._error)
+        # What it does after its response (background tasks) has the time of a request.
+        patience = self._seconds if self._connection.is_complete else GRACE
+        error: BaseException | None = None
+        try:
+            if await self._has_ended(patience):
+                error = self._error
+            elif self._cancel is not None:
+                self._cancel()
+                await self._has_ended(GRACE)
+        finally:
+            if self._cancel is not None:
+                self._cancel()
+            if not self._exchange.is_over:
+                self._conclude(error)
+
+    async def _has_ended(self, seconds: float | None) -> bool:
+        try:
+            await self._backend.limited(self._ended.wait, seconds)
+        except TimedOut:
+            return False
+        return True

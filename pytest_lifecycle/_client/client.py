@@ -20,7 +20,7 @@ from .._observe.recorder import CURRENT
 from .._trace.trace import Trace
 from .conversation import BaseClient
 from .encode import outgoing
-from .interface import stays_on_thread
+from .interface import single_callable, stays_on_thread
 from .stream import AsgiStream, Stream, WsgiStream
 from .verbs import CallArguments, Verbs
 
@@ -76,10 +76,7 @@ class Client(BaseClient, Verbs[Trace]):
 
     def _start_loop(self) -> None:
         self._is_django = stays_on_thread(self.app)
-        from asgiref.compatibility import guarantee_single_callable, is_double_callable
-
-        if is_double_callable(self.app):
-            self._asgi_app = guarantee_single_callable(self.app)
+        self._asgi_app = single_callable(self.app)
         self._loop = OwnLoop()
         if self._runs_lifespan and not self._is_django:
             lifespan = Lifespan(self._asgi_app, self._loop)
@@ -104,6 +101,8 @@ class Client(BaseClient, Verbs[Trace]):
         Raises:
             Exception: The app's own, where its shutdown raised one.
         """
+        if self._loop is not None:
+            _refuse_running_loop()
         try:
             if self._lifespan is not None and self._is_open:
                 self._within_lifespan(self._lifespan.shutdown(), "shutdown")
@@ -252,7 +251,7 @@ def _refuse_running_loop() -> None:
     library = running_library()
     if library is not None:
         raise UsageProblem(
-            f"A sync client was used while a {library} loop runs in this thread. Use AsyncClient, or the fixture"
+            f"A sync client was used while an event loop ({library}) runs in this thread. Use AsyncClient, or the fixture"
             " async_lifecycle: `trace = await async_lifecycle.get(...)`.",
             slug="sync-in-loop",
         )

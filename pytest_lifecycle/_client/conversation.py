@@ -232,6 +232,7 @@ class BaseClient:
         if seconds is not None:
             moment = min(moment, exchange.root.start + seconds)
         where = active_step(exchange.root, moment)
+        exchange.gave_up = True
         self._publish(exchange, response, body)
         place = "before its first step" if where is None else f"in {path_entry(where)!r}"
         return DeadlineExceeded(

@@ -6,6 +6,7 @@ import inspect
 import sys
 from typing import Any, Literal, cast
 
+from .._drive.asgi import AsgiApp
 from .._errors import UsageProblem
 
 Interface = Literal["asgi", "wsgi"]
@@ -62,6 +63,14 @@ def _required_parameters(app: Any) -> int | None:
         return None
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return sum(1 for item in parameters if item.kind in positional and item.default is inspect.Parameter.empty)
+
+
+def single_callable(app: Any) -> AsgiApp:
+    """Give an ASGI 2 app, which is called twice, as an ASGI 3 app; any other as it is."""
+    from asgiref import compatibility
+
+    functions: Any = compatibility  # they have no types
+    return cast(AsgiApp, functions.guarantee_single_callable(app))
 
 
 def stays_on_thread(app: object) -> bool:

@@ -64,6 +64,7 @@ class StreamHead:
     def _conclude(self, error: BaseException | None) -> None:
         if self._trace is None:
             self._trace = self._client._finish(self._exchange, self._response, self._read, error)
+            self._client._remember_cookies(self._trace)
 
 
 class Stream(StreamHead, ABC):
@@ -179,7 +180,8 @@ class AsgiStream(Stream):
         try:
             self._loop.run(self._connection.news(), self._seconds)
         except TimedOut:
-            raise self._client._expired(self._exchange, self._connection, self._read, self._seconds) from None
+            expired = self._client._expired(self._exchange, self._connection, self._read, self._seconds)
+            raise expired from None
 
     def iter_bytes(self) -> Iterator[bytes]:
         """Give the pieces of the body as the app sends them."""
@@ -188,9 +190,9 @@ class AsgiStream(Stream):
             for piece in pieces:
                 self._read.append(piece)
                 yield piece
-            if self._connection.is_complete and not self._connection.body:
-                return
-            if self._task is None or self._task.done():
+            if self._connection.body:
+                continue  # another request on this loop let the app go on
+            if self._connection.is_complete or self._task is None or self._task.done():
                 return
             self._wait()
 
@@ -199,16 +201,17 @@ class AsgiStream(Stream):
         self._connection.leave()
         task = self._task
         error: BaseException | None = None
-        if task is not None and not self._exchange.is_over:
+        if task is not None:
             if not task.done():
-                self._loop.run(_join(task), None)
+                # What it does after its response (background tasks) has the time of a request.
+                self._loop.run(_join(task, self._seconds if self._connection.is_complete else GRACE), None)
             error = None if task.cancelled() or not task.done() else task.exception() or task.result()
         if not self._exchange.is_over:
             self._conclude(error)
 
 
-async def _join(task: asyncio.Task[Any]) -> None:
-    await asyncio.wait({task}, timeout=GRACE)
+async def _join(task: asyncio.Task[Any], patience: float | None) -> None:
+    await asyncio.wait({task}, timeout=patience)
     if not task.done():
         task.cancel()
         await asyncio.wait({task}, timeout=GRACE)

@@ -41,13 +41,13 @@ class Lifespan:
         self.is_supported = False
 
     async def run(self) -> None:
-        """Call the app with a lifespan scope; this is the task."""
+        """Call the app with a lifespan scope; this is the task. What it raises is kept for who waits for it."""
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
         try:
             await self._app(scope, self._receive, self._send)
         except _NotLifespan:
             pass
-        except Exception as error:
+        except BaseException as error:
             self._error = error
         finally:
             self._is_over = True
@@ -65,6 +65,10 @@ class Lifespan:
         if self._failure is None and (self.is_supported or not self._received):
             return  # started, or an app without lifespan: it raised or returned on seeing the scope
         self._raise("startup")
+
+    async def ended(self) -> None:
+        """Wait until the app has returned."""
+        await self._ended.wait()
 
     async def shutdown(self) -> None:
         """Tell the app to shut down and wait until it has.

@@ -58,7 +58,13 @@ class AsyncBackend(Protocol):
         """
 
     def spawn(self, call: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], object]:
-        """Run a call in a task of its own, on this loop and in a copy of this context; give what cancels it."""
+        """Run a call in a task of its own, on this loop and in a copy of this context; give what cancels it.
+
+        The call keeps what it raises to itself: nobody awaits the task, and trio does not survive it.
+        """
+
+    def is_cancelled(self) -> bool:
+        """Whether somebody outside wants the running task to end."""
 
     async def in_thread(self, call: Callable[[], T]) -> T:
         """Run a sync call in a worker thread that carries the context."""
@@ -89,6 +95,11 @@ class AsyncioBackend:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task.cancel
+
+    def is_cancelled(self) -> bool:
+        """Whether somebody outside wants the running task to end."""
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
 
     async def in_thread(self, call: Callable[[], T]) -> T:
         """Run a sync call in a worker thread that carries the context."""
@@ -138,6 +149,12 @@ class TrioBackend:
 
         trio.lowlevel.spawn_system_task(cancellable, context=contextvars.copy_context())
         return scope.cancel
+
+    def is_cancelled(self) -> bool:
+        """Whether somebody outside wants the running task to end."""
+        import trio
+
+        return trio.current_effective_deadline() == float("-inf")
 
     async def in_thread(self, call: Callable[[], T]) -> T:
         """Run a sync call in a worker thread that carries the context."""

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from types import TracebackType
-from typing import Any, cast, final
+from typing import IO, Any, cast, final
 from urllib.parse import unquote_to_bytes
 
 from .faults import BODILESS, CONTROL, Fault, Header, as_piece, check_length, checked_headers, checked_status
@@ -76,10 +76,18 @@ def build_environ(outgoing: Outgoing) -> dict[str, Any]:
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
         "wsgi.input_terminated": True,
+        "wsgi.file_wrapper": _file_wrapper,
     }
     for name, value in outgoing.headers:
         _add_header(environ, name.decode("latin-1"), value.decode("latin-1"))
     return environ
+
+
+def _file_wrapper(file: IO[bytes], buffer_size: int = 8192) -> Iterable[bytes]:
+    """Wrap a file that the app returns (PEP 3333, "Optional Platform-Specific File Handling")."""
+    from werkzeug.wsgi import FileWrapper
+
+    return FileWrapper(file, buffer_size)
 
 
 def _add_header(environ: dict[str, Any], name: str, value: str) -> None:
@@ -121,7 +129,7 @@ class WsgiCall:
         self.headers: list[Header] = []
         self.faults: list[str] = []
 
-    def pieces(self, app: WsgiApp) -> Iterator[bytes]:
+    def pieces(self, app: WsgiApp) -> Generator[bytes]:
         """Call the app and give the pieces of its response as they come; close its iterable at the end.
 
         Raises:

@@ -158,11 +158,15 @@ class Session:
 
 
 def _is_imported(module: str) -> bool:
+    """Whether a module is there, and nothing of its package is still being imported: a probe may need all of it."""
     if not module:
         return True
-    found = sys.modules.get(module)
-    spec = getattr(found, "__spec__", None)
-    return found is not None and not getattr(spec, "_initializing", False)
+    package = module.partition(".")[0]
+    return module in sys.modules and not any(
+        getattr(getattr(found, "__spec__", None), "_initializing", False)
+        for name, found in list(sys.modules.items())
+        if name == package or name.startswith(f"{package}.")
+    )
 
 
 _session = Session()

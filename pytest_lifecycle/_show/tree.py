@@ -74,7 +74,7 @@ def headline(trace: Trace, *, redactor: Redactor | None = None) -> str:
 def label(span: Span) -> str:
     """Name a step as the tree shows it: ``"dependency get_db"``."""
     verdict = verdict_of(span)
-    if verdict is not None and verdict is not Verdict.MATCHED:
+    if span.kind is Kind.ROUTING and verdict is not None and verdict is not Verdict.MATCHED:
         return f"routing {verdict}"
     return shown(path_entry(span), NAME_LIMIT).rstrip()
 

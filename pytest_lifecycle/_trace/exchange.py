@@ -21,6 +21,7 @@ class Exchange:
         root: The span that all steps of this request are in.
         parent: The span of another request that made this one; None for most.
         is_over: Whether the request has ended.
+        gave_up: Whether the client cancelled the app at its deadline: what was cancelled is no error of the app.
         captures: Whether the observer takes the response from what crosses the app's edge.
             A driver that holds the response itself sets it to False.
         responded_at: When the response was started at the app's edge, in seconds of `time.perf_counter`.
@@ -47,6 +48,7 @@ class Exchange:
         "edge",
         "errors",
         "framework",
+        "gave_up",
         "interface",
         "is_over",
         "left",
@@ -69,6 +71,7 @@ class Exchange:
         self.parent = parent
         self.captures = True
         self.is_over = False
+        self.gave_up = False
         self.status: int | None = None
         self.responded_at: float | None = None
         self.raw_headers: list[tuple[bytes, bytes]] = []

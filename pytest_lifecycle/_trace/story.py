@@ -87,6 +87,8 @@ def _answered_a_crash(exchange: Exchange) -> bool:
 def outcome_of(exchange: Exchange) -> Outcome:
     """Say how the request ended."""
     root = exchange.root
+    if exchange.gave_up:
+        return Outcome.NO_RESPONSE
     if exchange.errors or escaped(exchange) or _answered_a_crash(exchange):
         return Outcome.ERROR
     if exchange.status is None:
@@ -121,6 +123,8 @@ def exceptions_of(exchange: Exchange) -> list[RaisedException]:
     """Give each exception once: where it came from, what it flew past, who caught it."""
     left: dict[int, tuple[BaseException, list[Span]]] = {}
     for error, span in exchange.raised:
+        if exchange.gave_up and not isinstance(error, Exception):
+            continue  # the client's own cancellation
         left.setdefault(id(error), (error, []))[1].append(span)
     return [_raised(exchange, error, spans) for error, spans in left.values()]
 

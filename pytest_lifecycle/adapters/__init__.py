@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .._observe.contract import Adapter
 from .._observe.probe import Call, Probe, Step, expecting, handler_chain
+from .._trace.facts import Validation, ValidationIssue, Verdict
+from .._trace.span import Kind, Span
 
 
 def builtin_adapters() -> list[Adapter]:
@@ -37,4 +39,17 @@ def builtin_adapters() -> list[Adapter]:
     ]
 
 
-__all__ = ["Adapter", "Call", "Probe", "Step", "builtin_adapters", "expecting", "handler_chain"]
+__all__ = [
+    "Adapter",
+    "Call",
+    "Kind",
+    "Probe",
+    "Span",
+    "Step",
+    "Validation",
+    "ValidationIssue",
+    "Verdict",
+    "builtin_adapters",
+    "expecting",
+    "handler_chain",
+]
