@@ -85,7 +85,7 @@ def django_app() -> Any:
         return JsonResponse({"id": order_id})
 
     class Urls:
-        urlpatterns = [path("orders/<int:order_id>", read_order)]
+        urlpatterns = (path("orders/<int:order_id>", read_order),)
 
     if not settings.configured:
         settings.configure(

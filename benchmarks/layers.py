@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from itertools import pairwise
 
 from pytest_lifecycle import Client, Trace
 
@@ -18,7 +19,7 @@ def per_layer(*, rounds: int, repeats: int) -> dict[str, float]:
     times = in_turns(contestants, rounds=rounds, repeats=repeats)
     return {
         f"{few} to {many}": (times[str(many)] - times[str(few)]) / (many - few)
-        for few, many in zip(counts, counts[1:], strict=False)
+        for few, many in pairwise(counts)
     }
 
 

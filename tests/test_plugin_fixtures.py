@@ -87,7 +87,7 @@ def test_django_s_handler_is_found_where_its_settings_were_configured(project: p
 
 def test_without_any_app_the_three_ways_are_shown(project: pytest.Pytester) -> None:
     project.makepyfile("def test_one(lifecycle): ...")
-    result = project.runpytest()
+    result = project.runpytest_subprocess()  # in this process Django may be configured by another test
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
         [

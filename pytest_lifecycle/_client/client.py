@@ -251,7 +251,7 @@ def _refuse_running_loop() -> None:
     library = running_library()
     if library is not None:
         raise UsageProblem(
-            f"A sync client was used while an event loop ({library}) runs in this thread. Use AsyncClient, or the fixture"
-            " async_lifecycle: `trace = await async_lifecycle.get(...)`.",
+            f"A sync client was used while an event loop ({library}) runs in this thread. Use AsyncClient, or the"
+            " fixture async_lifecycle: `trace = await async_lifecycle.get(...)`.",
             slug="sync-in-loop",
         )

@@ -195,7 +195,9 @@ class BaseClient:
             headers.pop(name, None)
         stream = request.stream if method == request.method else None
         cookies = self.cookies if len(self.cookies.jar) else None
-        return httpx.Request(method, url, headers=headers, cookies=cookies, stream=stream, extensions=request.extensions)
+        return httpx.Request(
+            method, url, headers=headers, cookies=cookies, stream=stream, extensions=request.extensions
+        )
 
     # -- traces
 
@@ -211,6 +213,8 @@ class BaseClient:
         if error is not None:
             session.saw(error)
             exchange.root.exception = error
+            if not any(raised is error for raised, _ in exchange.raised):
+                exchange.raised.append((error, exchange.root))  # no step was running: a body's own iterable, say
         trace = self._publish(exchange, response, body)
         if error is not None and (self.raise_app_exceptions or not isinstance(error, KEPT)):
             raise error
@@ -277,4 +281,3 @@ class _CalledAuth(httpx.Auth):
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         yield self._function(request)
-

@@ -29,7 +29,7 @@ def interface_of(app: object, given: str | None) -> Interface:
     if given is not None:
         if given not in ("asgi", "wsgi"):
             raise UsageProblem(f"interface is {given!r}. {HOW_TO_SAY}", slug="unknown-interface")
-        return cast(Interface, given)
+        return cast("Interface", given)
     if _is_async(app):
         return "asgi"
     count = _required_parameters(app)
@@ -70,7 +70,7 @@ def single_callable(app: Any) -> AsgiApp:
     from asgiref import compatibility
 
     functions: Any = compatibility  # they have no types
-    return cast(AsgiApp, functions.guarantee_single_callable(app))
+    return cast("AsgiApp", functions.guarantee_single_callable(app))
 
 
 def stays_on_thread(app: object) -> bool:
@@ -98,7 +98,9 @@ def stays_on_thread(app: object) -> bool:
 def _held_by(value: object) -> list[object]:
     if isinstance(value, dict):
         return list(value.values())
-    held = [held for held in vars(value).values() if callable(held) or isinstance(held, dict)] if _has_vars(value) else []
+    held = (
+        [held for held in vars(value).values() if callable(held) or isinstance(held, dict)] if _has_vars(value) else []
+    )
     for cell in getattr(value, "__closure__", None) or ():
         try:
             held.append(cell.cell_contents)

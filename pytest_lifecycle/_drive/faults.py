@@ -32,6 +32,7 @@ class Fault(StrEnum):
     NOT_STARTED = "the app sent a body without having called start_response"
     RETURN_TYPE = "the app returned {detail}, which cannot be iterated over"
     STATUS = "the app sent the status {detail}, which is no number from 100 to 599"
+    STATUS_NATIVE = "the app sent the status {detail} instead of str"
     STATUS_UNSAFE = "the app sent the status {detail}, which holds a control character"
     UNKNOWN_MESSAGE = "the app sent a message of the unknown type {detail}"
 

@@ -34,7 +34,6 @@ class Lifespan:
         self._ended: Event = loop.event()
         self._leaving: Event = loop.event()
         self._received = 0
-        self._is_over = False
         self._failure: str | None = None
         self._error: BaseException | None = None
         self.state: dict[str, Any] = {}
@@ -50,7 +49,6 @@ class Lifespan:
         except BaseException as error:
             self._error = error
         finally:
-            self._is_over = True
             self._started.set()
             self._ended.set()
 
@@ -62,7 +60,8 @@ class Lifespan:
             LifespanFailed: The app reported a failure and raised nothing.
         """
         await self._started.wait()
-        if self._failure is None and (self.is_supported or not self._received):
+        is_exit = self._error is not None and not isinstance(self._error, Exception)
+        if self._failure is None and not is_exit and (self.is_supported or not self._received):
             return  # started, or an app without lifespan: it raised or returned on seeing the scope
         self._raise("startup")
 

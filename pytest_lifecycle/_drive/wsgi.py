@@ -53,7 +53,7 @@ def build_environ(outgoing: Outgoing) -> dict[str, Any]:
     if isinstance(body, bytes):
         stream: Any = io.BytesIO(body)
     else:
-        stream = io.BufferedReader(BodyReader(cast(Iterable[bytes], body)))
+        stream = io.BufferedReader(BodyReader(cast("Iterable[bytes]", body)))
     root, path = _native(outgoing.root_path), unquote_to_bytes(outgoing.raw_path).decode("latin-1")
     if root and (path == root or path.startswith(root.rstrip("/") + "/")):
         path = path[len(root.rstrip("/")) :]
@@ -135,6 +135,13 @@ class WsgiCall:
         Raises:
             BaseException: Whatever the app raises.
         """
+        try:
+            yield from self._from(app)
+        except Exception:
+            yield from self._flush()  # what was written before it was sent
+            raise
+
+    def _from(self, app: WsgiApp) -> Generator[bytes]:
         result = app(self._environ, self.start_response)
         try:
             yield from self._flush()
@@ -157,7 +164,7 @@ class WsgiCall:
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None
     ) -> Callable[[bytes], object]:
-        """Take the response's head, and give `write` (PEP 3333, "The start_response() Callable").
+        """Take the head of the response, and give `write`; see "The start_response() Callable" in PEP 3333.
 
         Raises:
             BaseException: That of `exc_info`, where output was sent already.
@@ -175,7 +182,9 @@ class WsgiCall:
         if CONTROL.search(str(status)):
             self.faults.append(Fault.STATUS_UNSAFE.say(repr(status)[:80]))
         text = str(status).split(" ", 1)[0]
-        is_number = isinstance(status, str) and text.isascii() and text.isdecimal()
+        is_number = text.isascii() and text.isdecimal()
+        if not isinstance(status, str):
+            self.faults.append(Fault.STATUS_NATIVE.say(f"{status!r:.80} as {type(status).__name__}"))
         self.status = checked_status(int(text) if is_number else status, self.faults)
         self.headers = checked_headers(headers, self.faults, as_bytes=False)
         return self._write

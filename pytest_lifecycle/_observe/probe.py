@@ -106,7 +106,7 @@ class Probe:
         entering: Called as the call starts, with `Call.span` set.
         leaving: Called as it returns or unwinds, with `Call.result` or `Call.error` set. On CPython 3.11 the error
             is a placeholder: whatever needs the exception itself belongs in `raising`.
-        closing: Called with the span, and the error as in `leaving`, as the call ends: for what needs no more than that.
+        closing: Called with the span, and the error as in `leaving`, as the call ends: for what needs no more.
         raising: Called with the span (without one: the span around it) and the exception that left the call.
         carries: Whether a coroutine that the call returns without awaiting it belongs to the call:
             its span then ends with that coroutine.

@@ -156,7 +156,7 @@ class Span:
 
     def walk(self) -> Iterator[Span]:
         """Give it and all steps inside it, in the order begun."""
-        pending = [self]
+        pending: list[Span] = [self]
         while pending:
             span = pending.pop()
             yield span

@@ -65,9 +65,7 @@ def validation_of(root: Span) -> Validation:
 
 def escaped(exchange: Exchange) -> bool:
     """Whether an exception left the app."""
-    return exchange.root.exception is not None or any(
-        child.exception is not None for child in exchange.root.children
-    )
+    return exchange.root.exception is not None or any(child.exception is not None for child in exchange.root.children)
 
 
 def _answered_a_crash(exchange: Exchange) -> bool:

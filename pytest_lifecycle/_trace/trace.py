@@ -84,9 +84,7 @@ class Trace:
     @cached_property
     def middleware_out(self) -> list[str]:
         """The names of the middleware that the response left on its way out, innermost first."""
-        return [
-            span.name for span in self._exchange.crossed if span.kind is Kind.MIDDLEWARE and not span.builtin
-        ]
+        return [span.name for span in self._exchange.crossed if span.kind is Kind.MIDDLEWARE and not span.builtin]
 
     # -- routing, dependencies, validation, handler
 

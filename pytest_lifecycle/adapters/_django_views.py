@@ -79,9 +79,9 @@ def view_chain(view: Any, method: str) -> list[Probe]:
 
 def _dispatch_chain(view_class: Any) -> Iterable[Probe]:
     """Give what stands around the method: `method_decorator`s on `dispatch`, and the access mixins."""
-    from django.utils.decorators import _multi_decorate
+    from django.utils import decorators
 
-    decorating = nested_code(_multi_decorate, "_wrapper")
+    decorating = nested_code(vars(decorators)["_multi_decorate"], "_wrapper")
     for cls in view_class.__mro__:
         dispatch = cls.__dict__.get("dispatch")
         if dispatch is None:
@@ -99,9 +99,7 @@ def _method_chain(view_class: Any, method: str) -> list[Probe]:
     function = getattr(view_class, verb, None) if verb in view_class.http_method_names else None
     if function is None:
         return []
-    return [
-        _refusing(probe) for probe in handler_chain(function, name=f"{plain_name(view_class.__qualname__)}.{verb}")
-    ]
+    return [_refusing(probe) for probe in handler_chain(function, name=f"{plain_name(view_class.__qualname__)}.{verb}")]
 
 
 def _method_decorators(call: Call) -> str:

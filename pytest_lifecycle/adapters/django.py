@@ -175,7 +175,9 @@ def _answer_test_client(call: Call) -> None:
     response = call.result
     exchange.responded_at = perf_counter()
     lines = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
-    lines += [(b"Set-Cookie", morsel.output(header="").strip().encode("latin-1")) for morsel in response.cookies.values()]
+    lines += [
+        (b"Set-Cookie", morsel.output(header="").strip().encode("latin-1")) for morsel in response.cookies.values()
+    ]
     exchange.respond(response.status_code, lines)
     _receive_body(exchange, response)
 

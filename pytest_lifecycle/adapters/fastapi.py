@@ -78,9 +78,7 @@ class FastAPIAdapter(Adapter):
             yield Probe(included.handle, span=False)
             yield Probe(included._handle_selected, span=False)
         if "handle" in routing.APIRoute.__dict__:
-            yield self.starlette.asgi.layer(
-                routing.APIRoute.handle, Kind.ROUTING, name="route", entering=self._chosen
-            )
+            yield self.starlette.asgi.layer(routing.APIRoute.handle, Kind.ROUTING, name="route", entering=self._chosen)
 
     def _chosen(self, call: Call) -> None:
         """Note the route; in an included router its context has the prefix that the route itself lacks."""

@@ -63,9 +63,10 @@ class FlaskAdapter(Adapter):
         SHAPE.claim(Flask.__call__, Step(Kind.APP, "Flask", location_of(Flask), True))
         yield self.wsgi.layer(Flask.__call__, Kind.APP, name=owner_name, builtin=True, entering=_recognise)
         yield self.wsgi.layer(Flask.wsgi_app, Kind.INTERNAL, name="wsgi_app", builtin=True, entering=_recognise)
-        for context in (getattr(ctx, "RequestContext", None), ctx.AppContext):
-            if context is not None and "match_request" in context.__dict__:
-                yield Probe(context.match_request, Kind.ROUTING, name="route", builtin=True, leaving=_routed)
+        for name in ("RequestContext", "AppContext"):  # which of the two matches depends on the version
+            match = vars(vars(ctx).get(name, object)).get("match_request")
+            if match is not None:
+                yield Probe(match, Kind.ROUTING, name="route", builtin=True, leaving=_routed)
         yield Probe(Flask.dispatch_request, Kind.INTERNAL, builtin=True, entering=self._dispatching)
 
     def _dispatching(self, call: Call) -> None:

@@ -23,7 +23,7 @@ from .._observe.probe import (
     plain_name,
 )
 from .._trace.facts import Verdict
-from .._trace.span import Kind, Span
+from .._trace.span import Kind
 from ._shape import owner_name, prefix_of
 from .asgi import SHAPE, AsgiAdapter
 
@@ -117,7 +117,8 @@ class StarletteAdapter(Adapter):
     # -- routing
 
     def _routing_probes(self) -> Iterable[Probe]:
-        from starlette import _exception_handler, routing
+        from starlette import routing
+        from starlette._exception_handler import wrap_app_handling_exceptions
         from starlette.endpoints import HTTPEndpoint
 
         for function in (
@@ -125,7 +126,7 @@ class StarletteAdapter(Adapter):
             routing.BaseRoute.__call__,
             routing.Router.lifespan,
             *nested_code(routing.request_response, "app"),
-            *nested_code(_exception_handler.wrap_app_handling_exceptions, "wrapped_app"),
+            *nested_code(wrap_app_handling_exceptions, "wrapped_app"),
         ):
             yield Probe(function, span=False)
         yield self.router(routing.Router.app)
@@ -139,14 +140,9 @@ class StarletteAdapter(Adapter):
             applies=_is_first_handle,
             entering=lambda call: self.chosen(call, call.owner),
         )
-        for mount, prefix in ((routing.Mount, "path"), (routing.Host, None)):
+        for mount in (routing.Mount, routing.Host):
             yield self.asgi.layer(
-                mount.handle,
-                Kind.ROUTING,
-                name="mount",
-                builtin=True,
-                entering=lambda call, prefix=prefix: _mounted(call, prefix),
-                leaving=_close_mount,
+                mount.handle, Kind.ROUTING, name="mount", builtin=True, entering=_mounted, leaving=_close_mount
             )
         yield Probe(
             HTTPEndpoint.method_not_allowed,
@@ -209,9 +205,7 @@ class StarletteAdapter(Adapter):
             if "__call__" in cls.__dict__:
                 SHAPE.claim(cls.__call__, Step(Kind.RESPONSE, cls.__name__, location_of(cls), True))
                 yield Probe(cls.__call__, Kind.RESPONSE, name=owner_name, builtin=True)
-        yield Probe(
-            background.BackgroundTask.__call__, Kind.BACKGROUND, name=lambda call: name_of(call.owner.func)
-        )
+        yield Probe(background.BackgroundTask.__call__, Kind.BACKGROUND, name=lambda call: name_of(call.owner.func))
 
 
 def _dispatch_name(call: Call) -> str:
@@ -255,10 +249,10 @@ def _is_first_handle(call: Call) -> bool:
     return frame is None or frame.f_locals.get("self") is not call.owner
 
 
-def _mounted(call: Call, attribute: str | None) -> None:
+def _mounted(call: Call) -> None:
     if call.span is not None:
         mount = call.owner
-        call.span.attributes["prefix"] = getattr(mount, attribute) if attribute else ""
+        call.span.attributes["prefix"] = getattr(mount, "path", "")  # a `Host` has none
         call.span.attributes["route_name"] = mount.name
         call.span.attributes["path_params"] = dict(call["scope"].get("path_params", {}))
         call.span.attributes["method"] = call["scope"].get("method", "")
@@ -270,7 +264,9 @@ def _close_mount(call: Call) -> None:
     if span is None:
         return
     method = span.attributes.pop("method")
-    if not any("verdict" in inner.attributes or inner.kind is Kind.ROUTING for inner in span.walk() if inner is not span):
+    if not any(
+        "verdict" in inner.attributes or inner.kind is Kind.ROUTING for inner in span.walk() if inner is not span
+    ):
         span.name = f"{method} {prefix_of(span)}{span.attributes['prefix'] or '/'}"
         span.builtin = False
         _decide(call, Verdict.MATCHED)
@@ -289,5 +285,3 @@ def _redirected_if_it_answered(call: Call) -> None:
     span = call.span
     if span is not None and not span.reached_inner and call.error is None:
         _decide(call, Verdict.REDIRECTED)
-
-

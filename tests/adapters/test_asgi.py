@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+
 from pytest_lifecycle import Client, observe
 
 Message = dict[str, Any]
@@ -205,7 +206,12 @@ def test_a_layer_that_an_exception_flew_past_is_not_on_the_way_out() -> None:
     assert trace.middleware == ["Wrapping", "Catching", "Wrapping", "Passing"]
     assert trace.middleware_out == ["Catching", "Wrapping"]
     (error,) = trace.exceptions
-    assert (error.type, error.message, error.raised_in, error.handled_by) == ("ValueError", "broken", "boom", "Catching")
+    assert (error.type, error.message, error.raised_in, error.handled_by) == (
+        "ValueError",
+        "broken",
+        "boom",
+        "Catching",
+    )
     assert error.crossed == ("Passing", "Wrapping")
     assert trace.outcome == "error"
 

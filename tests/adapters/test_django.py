@@ -13,8 +13,8 @@ import pytest
 from django.test import AsyncClient as DjangoAsyncClient
 from django.test import Client as DjangoClient
 from django.test import override_settings
-from pytest_lifecycle import AsyncClient, Client, Trace, observe
 
+from pytest_lifecycle import AsyncClient, Client, Trace, observe
 from tests.apps import django_app
 
 LAYERS = ["SecurityMiddleware", "timing", "Gate", "Modern", "CommonMiddleware", "CsrfViewMiddleware"]
@@ -80,7 +80,14 @@ CLAIMS = [
         "/decorated/",
         200,
         "handled",
-        [*IN, "route GET /decorated/", *HOOKS, "decorator require_http_methods", "handler Decorated.get", "response 200"],
+        [
+            *IN,
+            "route GET /decorated/",
+            *HOOKS,
+            "decorator require_http_methods",
+            "handler Decorated.get",
+            "response 200",
+        ],
         route="GET /decorated/",
         handler="Decorated.get",
         validation="none",
@@ -90,7 +97,15 @@ CLAIMS = [
         "/orders/",
         201,
         "handled",
-        [*IN, "route POST /orders/", *HOOKS, "decorator csrf_exempt", "handler create_order", "validation passed", "response 201"],
+        [
+            *IN,
+            "route POST /orders/",
+            *HOOKS,
+            "decorator csrf_exempt",
+            "handler create_order",
+            "validation passed",
+            "response 201",
+        ],
         data={"quantity": "2"},
         route="POST /orders/",
         route_name="orders:create",
@@ -102,7 +117,15 @@ CLAIMS = [
         "/orders/",
         400,
         "invalid",
-        [*IN, "route POST /orders/", *HOOKS, "decorator csrf_exempt", "handler create_order", "validation failed", "response 400"],
+        [
+            *IN,
+            "route POST /orders/",
+            *HOOKS,
+            "decorator csrf_exempt",
+            "handler create_order",
+            "validation failed",
+            "response 400",
+        ],
         data={"quantity": "many"},
         route="POST /orders/",
         route_name="orders:create",
@@ -110,7 +133,14 @@ CLAIMS = [
         validation="failed",
         errors=[(("quantity",), "invalid")],
     ),
-    Claim("GET", "/nope/", 404, "not_found", [*IN, "response 404"], raised=[("Resolver404", "not_found", "response_for_exception")]),
+    Claim(
+        "GET",
+        "/nope/",
+        404,
+        "not_found",
+        [*IN, "response 404"],
+        raised=[("Resolver404", "not_found", "response_for_exception")],
+    ),
     Claim(
         "GET",
         "/orders/7",
@@ -196,6 +226,7 @@ CLAIMS = [
         raised=[("ValueError", "Gate", "response_for_exception")],
     ),
 ]
+
 
 @contextmanager
 def ours_over(app: Any) -> Iterator[Callable[[Claim], Trace]]:

@@ -13,9 +13,9 @@ import pytest
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
 from fastapi.security import APIKeyHeader
-from pytest_lifecycle import Client, Trace, observe
 from starlette.middleware.base import BaseHTTPMiddleware
 
+from pytest_lifecycle import Client, Trace, observe
 from tests.adapters.fastapi_claims import CLAIMS, Claim
 from tests.apps import fastapi_app
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from pytest_lifecycle import Client, Trace, observe
 
+from pytest_lifecycle import Client, Trace, observe
 from tests.apps import flask_app
 
 IN = ["middleware Stamp", "middleware Stamp"]
@@ -48,7 +48,15 @@ CLAIMS = [
         "/orders/7",
         200,
         "handled",
-        [*IN, "route GET /orders/<int:number>", "hook open_shop", "handler read_order", "hook once", *OUT, "response 200"],
+        [
+            *IN,
+            "route GET /orders/<int:number>",
+            "hook open_shop",
+            "handler read_order",
+            "hook once",
+            *OUT,
+            "response 200",
+        ],
         route="GET /orders/<int:number>",
         route_name="orders.read_order",
         path_params={"number": 7},

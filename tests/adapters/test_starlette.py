@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from pytest_lifecycle import Client
 from starlette.applications import Starlette
 from starlette.authentication import requires
 from starlette.background import BackgroundTasks
@@ -20,6 +19,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Host, Mount, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from pytest_lifecycle import Client
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -157,7 +158,12 @@ def build() -> Starlette:
             ["middleware Layer", "route GET /decorated", "decorator logged", "handler decorated", "response 200"],
             "handled",
         ),
-        ("GET", "/shut", ["middleware Layer", "route GET /shut", "decorator closed", "response 403"], "short_circuited"),
+        (
+            "GET",
+            "/shut",
+            ["middleware Layer", "route GET /shut", "decorator closed", "response 403"],
+            "short_circuited",
+        ),
         ("GET", "/teapot", ["middleware Layer", "route GET /teapot", "handler teapot", "response 418"], "handled"),
         ("GET", "/partial", ["middleware Layer", "route GET /partial", "handler home", "response 200"], "handled"),
         ("GET", "/slash", ["middleware Layer", "response 307"], "redirected"),

@@ -9,8 +9,9 @@ from typing import Any
 from wsgiref.util import setup_testing_defaults
 
 import pytest
-from pytest_lifecycle import Client, Trace, observe
 from werkzeug.test import Client as WerkzeugClient
+
+from pytest_lifecycle import Client, Trace, observe
 
 Environ = dict[str, Any]
 App = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import Blueprint, Flask, Response, abort, after_this_request, request
 from flask.views import MethodView, View
@@ -55,7 +55,7 @@ class Box(MethodView):
 class Report(View):
     """A class-based view without methods, decorated."""
 
-    decorators = [login_required]
+    decorators: ClassVar[list[Any]] = [login_required]
 
     def dispatch_request(self) -> str:
         return "report"

@@ -11,9 +11,9 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 import httpx
 import uvicorn
 from flask import Flask
-from pytest_lifecycle import observe
 from werkzeug.serving import make_server as make_werkzeug_server
 
+from pytest_lifecycle import observe
 from tests.adapters.fastapi_claims import CLAIMS
 from tests.adapters.test_fastapi import check
 from tests.apps import fastapi_app
