@@ -55,7 +55,7 @@ class ItemTraces:
         Raises:
             LifecycleError: Observation cannot be switched on.
         """
-        from ._observe import session
+        from . import _session as session
 
         if self._holders == 0:
             session.acquire()
@@ -64,7 +64,7 @@ class ItemTraces:
 
     def release(self) -> None:
         """Switch observation off once nobody in this test wants it any more."""
-        from ._observe import session
+        from . import _session as session
 
         self._holders -= 1
         if self._holders == 0:
@@ -125,7 +125,7 @@ def observe(item: pytest.Item) -> ItemTraces:
     config = item.config
     if ADAPTERS_ADDED not in config.stash:
         config.stash[ADAPTERS_ADDED] = True
-        from ._observe import session
+        from . import _session as session
 
         for adapters in config.hook.pytest_lifecycle_adapters(config=config):
             session.add_adapters(adapters)

@@ -92,8 +92,8 @@ def read(config: pytest.Config) -> Settings:
         app=_read(config, "lifecycle_app", "a string such as 'shop.main:app'"),
         timeout=float(timeout),
         raise_app_exceptions=_read(config, "lifecycle_raise_app_exceptions", "true or false"),
-        observes_all=observe == "all" or config.getoption("lifecycle_observes_all"),
-        shows_passed=config.getoption("lifecycle_shows_passed"),
+        observes_all=observe == "all" or bool(config.getoption("lifecycle_observes_all")),
+        shows_passed=bool(config.getoption("lifecycle_shows_passed")),
         redact=tuple(_read(config, "lifecycle_redact", "a list of names")),
         redact_allow=tuple(_read(config, "lifecycle_redact_allow", "a list of names")),
     )

@@ -227,7 +227,7 @@ def test_nothing_is_switched_on_after_a_test(named: pytest.Pytester) -> None:
             assert lifecycle.get("/") is None
 
         def test_after():
-            from pytest_lifecycle._observe import session
+            from pytest_lifecycle import _session as session
             assert session._session.engine is None and not session._session._subscribers
             assert sys.getprofile() is None and threading.getprofile() is None
             if sys.version_info >= (3, 12):

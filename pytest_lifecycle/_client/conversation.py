@@ -13,10 +13,10 @@ from typing import Any
 
 import httpx
 
+from .. import _session as session
 from .._drive.asgi import Connection
 from .._drive.wsgi import WsgiCall
 from .._errors import DeadlineExceeded, UsageProblem
-from .._observe import session
 from .._observe.recorder import CURRENT
 from .._show.redact import redact_url
 from .._trace.exchange import Exchange
@@ -268,7 +268,8 @@ def _auth_of(request: httpx.Request, auth: Any) -> httpx.Auth | None:
     if callable(auth):
         return _CalledAuth(auth)
     raise UsageProblem(
-        f"auth is a {type(auth).__name__}. Give a pair of user and password, an httpx.Auth, or a function of the request.",
+        f"auth is a {type(auth).__name__}. Give a pair of user and password, an httpx.Auth, or a function of the"
+        " request.",
         slug="body-not-encodable",
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .._observe import session
+from .. import _session as session
 from .._trace.trace import Trace
 
 

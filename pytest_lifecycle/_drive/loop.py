@@ -65,9 +65,11 @@ class AsyncBackend(Protocol):
 
     def is_cancelled(self) -> bool:
         """Whether somebody outside wants the running task to end."""
+        ...
 
     async def in_thread(self, call: Callable[[], T]) -> T:
         """Run a sync call in a worker thread that carries the context."""
+        ...
 
 
 @final

@@ -164,7 +164,7 @@ class WsgiCall:
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None
     ) -> Callable[[bytes], object]:
-        """Take the head of the response, and give `write`; see "The start_response() Callable" in PEP 3333.
+        """Take the head of the response, and give the function that writes (PEP 3333).
 
         Raises:
             BaseException: That of `exc_info`, where output was sent already.

@@ -11,14 +11,14 @@ import types
 from collections.abc import Callable, Iterable
 from typing import final
 
-from .._trace.exchange import Exchange
-from .._trace.trace import Trace
-from .contract import Adapter
-from .monitoring import MonitoringSource
-from .probe import Probe
-from .profiling import ProfilingSource
-from .recorder import Recorder, probes_of
-from .select import make_source
+from ._observe.contract import Adapter
+from ._observe.monitoring import MonitoringSource
+from ._observe.probe import Probe
+from ._observe.profiling import ProfilingSource
+from ._observe.recorder import Recorder, probes_of
+from ._observe.select import make_source
+from ._trace.exchange import Exchange
+from ._trace.trace import Trace
 
 Subscriber = Callable[[Trace], None]
 
@@ -94,7 +94,7 @@ class Session:
 
     def _start(self) -> None:
         if not self._has_builtin:
-            from ..adapters import builtin_adapters
+            from .adapters import builtin_adapters
 
             self._adapters[:0] = builtin_adapters()
             self._has_builtin = True
