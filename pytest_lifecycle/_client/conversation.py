@@ -9,7 +9,7 @@ from __future__ import annotations
 from asyncio import CancelledError
 from collections.abc import Callable, Generator
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import httpx
 
@@ -266,7 +266,7 @@ def _auth_of(request: httpx.Request, auth: Any) -> httpx.Auth | None:
     if isinstance(auth, httpx.Auth):
         return auth
     if callable(auth):
-        return _CalledAuth(auth)
+        return _CalledAuth(cast("Callable[[httpx.Request], httpx.Request]", auth))
     raise UsageProblem(
         f"auth is a {type(auth).__name__}. Give a pair of user and password, an httpx.Auth, or a function of the"
         " request.",

@@ -98,9 +98,8 @@ def stays_on_thread(app: object) -> bool:
 def _held_by(value: object) -> list[object]:
     if isinstance(value, dict):
         return list(value.values())
-    held = (
-        [held for held in vars(value).values() if callable(held) or isinstance(held, dict)] if _has_vars(value) else []
-    )
+    attributes = vars(value).values() if _has_vars(value) else ()
+    held: list[object] = [held for held in attributes if callable(held) or isinstance(held, dict)]
     for cell in getattr(value, "__closure__", None) or ():
         try:
             held.append(cell.cell_contents)

@@ -34,6 +34,7 @@ class Loop(Protocol):
 
     def event(self) -> Event:
         """Make an event."""
+        ...
 
     async def checkpoint(self) -> None:
         """Let others have a turn."""

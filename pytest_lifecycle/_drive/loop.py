@@ -46,6 +46,7 @@ class AsyncBackend(Protocol):
 
     def event(self) -> Event:
         """Make an event."""
+        ...
 
     async def checkpoint(self) -> None:
         """Let others have a turn."""
@@ -56,12 +57,14 @@ class AsyncBackend(Protocol):
         Raises:
             TimedOut: The time is over.
         """
+        ...
 
     def spawn(self, call: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], object]:
         """Run a call in a task of its own, on this loop and in a copy of this context; give what cancels it.
 
         The call keeps what it raises to itself: nobody awaits the task, and trio does not survive it.
         """
+        ...
 
     def is_cancelled(self) -> bool:
         """Whether somebody outside wants the running task to end."""
