@@ -46,6 +46,13 @@ class Session:
         """Use these adapters too, from the next time observation is switched on."""
         self._adapters.extend(adapter for adapter in adapters if adapter not in self._adapters)
 
+    def remove_adapters(self, adapters: Iterable[Adapter]) -> None:
+        """Use these adapters no more, from the next time observation is switched on."""
+        for adapter in adapters:
+            self._adapters.remove(adapter)
+            self._probes.pop(adapter, None)
+        self.notes.clear()
+
     def acquire(self) -> None:
         """Switch observation on, if it is not; each call wants one `release`.
 
@@ -177,4 +184,5 @@ subscribe = _session.subscribe
 unsubscribe = _session.unsubscribe
 publish = _session.publish
 add_adapters = _session.add_adapters
+remove_adapters = _session.remove_adapters
 saw = _session.saw

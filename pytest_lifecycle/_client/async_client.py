@@ -90,7 +90,7 @@ class AsyncClient(BaseClient, Verbs[Coroutine[Any, Any, Trace]]):
         """Cancel the lifespan's task, if it has not ended, and let it end."""
         self._cancel_lifespan()
         with suppress(TimedOut):
-            await backend.limited(lifespan.ended, GRACE)
+            await backend.limited(lifespan.returned, GRACE)
 
     async def _within_lifespan(
         self, backend: AsyncBackend, call: Callable[[], Coroutine[Any, Any, None]], phase: str

@@ -33,6 +33,7 @@ class Lifespan:
         self._started: Event = loop.event()
         self._ended: Event = loop.event()
         self._leaving: Event = loop.event()
+        self._returned: Event = loop.event()
         self._received = 0
         self._failure: str | None = None
         self._error: BaseException | None = None
@@ -51,6 +52,7 @@ class Lifespan:
         finally:
             self._started.set()
             self._ended.set()
+            self._returned.set()
 
     async def startup(self) -> None:
         """Wait until the app has started.
@@ -65,9 +67,9 @@ class Lifespan:
             return  # started, or an app without lifespan: it raised or returned on seeing the scope
         self._raise("startup")
 
-    async def ended(self) -> None:
-        """Wait until the app has returned."""
-        await self._ended.wait()
+    async def returned(self) -> None:
+        """Wait until the app has returned: one that is done may wait for ever, until it is cancelled."""
+        await self._returned.wait()
 
     async def shutdown(self) -> None:
         """Tell the app to shut down and wait until it has.
@@ -93,6 +95,10 @@ class Lifespan:
         self._received += 1
         if self._received == 1:
             return {"type": "lifespan.startup"}
+        if self._failure is not None or self._received > 2:  # it is done, and waits instead of returning
+            self._started.set()
+            self._ended.set()
+            await self._returned.wait()
         await self._leaving.wait()
         return {"type": "lifespan.shutdown"}
 

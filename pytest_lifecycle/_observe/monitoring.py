@@ -106,7 +106,7 @@ class MonitoringSource:
         try:
             recorder = self._recorder
             watched = recorder.table.get(key)
-            if watched is not None and watched.probes and key not in self._started_by_watcher:
+            if watched is not None and watched.is_live and key not in self._started_by_watcher:
                 recorder.started(watched, sys._getframe(1))
                 return None
             if watched is None:
@@ -114,7 +114,7 @@ class MonitoringSource:
                 watched = recorder.discovered(code, frame)
                 if watched is not None:
                     recorder.started(watched, frame)
-            if watched is None or not watched.probes or key in self._started_by_watcher:
+            if watched is None or not watched.is_live or key in self._started_by_watcher:
                 return sys.monitoring.DISABLE
         except Exception:  # a fault of ours: the app goes on
             return None

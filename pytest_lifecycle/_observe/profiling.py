@@ -131,7 +131,7 @@ class ProfilingSource:
             watched = self._recorder.table.get(id(code)) or self._recorder.discovered(code, frame)
         except Exception:  # a fault of ours: the app goes on
             watched = None
-        if watched is not None and not watched.probes and not watched.expectable:
+        if watched is not None and not watched.is_live:
             watched = None
         self._known[id(code)] = watched
         return watched

@@ -46,6 +46,11 @@ class Watched:
         self.probes: list[Probe] = []
         self.expectable = False
 
+    @property
+    def is_live(self) -> bool:
+        """Whether a call of it may be a step; the code of a function that is passed over never is."""
+        return self.expectable or bool(self.probes)
+
 
 class Source(Protocol):
     """Where events come from."""

@@ -427,6 +427,17 @@ def test_an_app_that_ends_its_lifespan_early_does_not_hang_the_shutdown() -> Non
         asked(app, how)
 
 
+@KINDS
+def test_an_app_that_goes_on_listening_after_its_shutdown_does_not_hang(how: str) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            return await respond(send)
+        while True:
+            await send({"type": f"{(await receive())['type']}.complete"})
+
+    asked(app, how)
+
+
 def test_a_lifespan_that_breaks_while_requests_run_is_told_at_the_end() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
