@@ -67,19 +67,23 @@ def may_share_secrets(before: httpx.URL, after: httpx.URL) -> bool:
 
 
 def redirect_target(url: httpx.URL, location: str) -> httpx.URL:
-    """Give the URL that a redirect leads to.
+    """Give the URL that a redirect leads to; bytes beyond ASCII in it are UTF-8, as clients read them.
 
     Raises:
         UsageProblem: It is no http URL.
     """
+    reason = "which is no http or https URL"
     try:
-        return absolute_url("", str(url.join(location)))
+        target = url.join(location.encode("latin-1").decode("utf-8", "replace"))
+        if target.scheme in PORTS and target.host:
+            return target
     except httpx.InvalidURL as error:
-        raise UsageProblem(
-            f"{redact_url(str(url))} redirects to {location!r:.80}, which is no URL: {error}."
-            " Ask with follow_redirects=False to see the response.",
-            slug="unusable-url",
-        ) from error
+        reason = f"which is no URL: {error}"
+    raise UsageProblem(
+        f"{redact_url(str(url))} redirects to {redact_url(location)!r:.80}, {reason}."
+        " Ask with follow_redirects=False to see the response.",
+        slug="unusable-url",
+    )
 
 
 @lru_cache(maxsize=1024)

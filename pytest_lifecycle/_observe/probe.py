@@ -135,6 +135,7 @@ class Probe:
         "opens",
         "raising",
         "span",
+        "starts_only",
         "target",
     )
 
@@ -174,12 +175,8 @@ class Probe:
         self.closing = closing
         self.carries = carries
         self.inherits = inherits
+        self.starts_only = not span and leaving is None and raising is None and inherits is None
         self.adapter = ""
-
-    @property
-    def starts_only(self) -> bool:
-        """Whether only the start of a call matters."""
-        return not self.span and self.leaving is None and self.raising is None and self.inherits is None
 
     @property
     def reads_nothing(self) -> bool:

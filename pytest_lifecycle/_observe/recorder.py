@@ -160,7 +160,10 @@ class Recorder:
             if probe.applies is not None and not probe.applies(call):
                 return
             if not probe.span:
-                self._begin_silently(probe, call)
+                if probe.starts_only and probe.entering is not None:
+                    probe.entering(call)
+                else:
+                    self._begin_silently(probe, call)
                 return
             step = probe.step(call)
         except Exception as fault:
@@ -249,11 +252,14 @@ class Recorder:
             call.result, call.error = result, error
             self._tell(probe.leaving, probe, call)
         span.close()
-        if probe.inherits is not None:
-            CURRENT.set(None)
         if not probe.span:
+            if probe.inherits is not None:
+                CURRENT.set(None)
             return
-        self._restore(span, previous)
+        if CURRENT.get() is span:
+            CURRENT.set(previous)
+        else:
+            self._restore(span, previous)
         exchange = span.exchange
         if exchange is not None and exchange.outermost is span:
             self._publish(exchange)

@@ -96,6 +96,10 @@ class Span:
             self._attributes = {}
         return self._attributes
 
+    def fact(self, name: str) -> Any:
+        """Give one of its attributes; None where its adapter noted none of that name."""
+        return None if self._attributes is None else self._attributes.get(name)
+
     @property
     def duration(self) -> float:
         """How long it was running, in seconds; a generator's time between its steps does not count."""

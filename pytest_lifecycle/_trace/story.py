@@ -21,7 +21,7 @@ def steps_of(exchange: Exchange) -> list[Span]:
         for span in exchange.root.walk()
         if (span is route or (span.kind in STEPS and not span.builtin))
         and (answered is None or span.start <= answered)
-        and not span.attributes.get("after_response")
+        and not span.fact("after_response")
     ]
 
 
@@ -32,12 +32,13 @@ def path_entry(span: Span) -> str:
 
 def verdict_of(span: Span) -> Verdict | None:
     """Give what a router said in this span, if it is a routing span."""
-    return span.attributes.get("verdict")
+    verdict: Verdict | None = span.fact("verdict")
+    return verdict
 
 
 def deepest_step(steps: Iterable[Span]) -> Span | None:
     """Give the last step of the way in; a hook that runs on the way out is none."""
-    inward = [span for span in steps if not span.attributes.get("after")]
+    inward = [span for span in steps if not span.fact("after")]
     return inward[-1] if inward else None
 
 
@@ -110,7 +111,7 @@ def _refused(spans: list[Span], status: int, handled: bool) -> Outcome | None:
     invalid = any(span.kind is Kind.VALIDATION and span.name == Validation.FAILED for span in spans)
     if invalid and (not handled or 400 <= status < 500):
         return Outcome.INVALID
-    if any(span.attributes.get("rejected") for span in spans):
+    if any(span.fact("rejected") for span in spans):
         return Outcome.REJECTED
     if not handled and any(span.kind is Kind.DEPENDENCY and span.exception is not None for span in spans):
         return Outcome.REJECTED

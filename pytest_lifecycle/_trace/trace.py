@@ -98,13 +98,13 @@ class Trace:
     def route_name(self) -> str | None:
         """The route's name as the framework holds it."""
         route = story.matched_route(self.root)
-        return None if route is None else route.attributes.get("route_name")
+        return None if route is None else route.fact("route_name")
 
     @cached_property
     def path_params(self) -> dict[str, Any]:
         """The path's parameters, converted, as the framework holds them."""
         route = story.matched_route(self.root)
-        return {} if route is None else dict(route.attributes.get("path_params", {}))
+        return {} if route is None else dict(route.fact("path_params") or {})
 
     @cached_property
     def dependencies(self) -> list[str]:
@@ -119,7 +119,7 @@ class Trace:
     @cached_property
     def validation_errors(self) -> list[ValidationIssue]:
         """What validation found wrong, in its order."""
-        return [issue for span in self.spans(Kind.VALIDATION) for issue in span.attributes.get("errors", ())]
+        return [issue for span in self.spans(Kind.VALIDATION) for issue in span.fact("errors") or ()]
 
     @cached_property
     def handler(self) -> str | None:

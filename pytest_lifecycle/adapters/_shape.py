@@ -191,8 +191,12 @@ def owner_name(call: Call) -> str:
 
 def prefix_of(span: Span) -> str:
     """Give what the mounts around this span add to the pattern of a route inside them."""
-    prefixes = [around.attributes["prefix"] for around in span.ancestors() if "prefix" in around.attributes]
-    return "".join(reversed(prefixes))
+    prefix = ""
+    around = span.parent
+    while around is not None:
+        prefix = (around.fact("prefix") or "") + prefix
+        around = around.parent
+    return prefix
 
 
 def is_call_of(function: Any, call: Call) -> bool:
@@ -203,8 +207,11 @@ def is_call_of(function: Any, call: Call) -> bool:
     if isinstance(function, types.MethodType):
         return call.owner is function.__self__
     if isinstance(function, types.FunctionType):
-        cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
-        return all(_content(cell) is call.values.get(name) for name, cell in cells)
+        values = call.values
+        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+            if _content(cell) is not values.get(name):
+                return False
+        return True
     return code.co_argcount == 0 or call.owner is function
 
 

@@ -103,12 +103,12 @@ class AsgiAdapter(Adapter):
                 return None
             receive = SHAPE.argument(call, 1)
             if not edge:
-                parent.exchange.edge = (scope, receive, SHAPE.argument(call, 2))
+                parent.exchange.edge = _edge(scope, receive, SHAPE.argument(call, 2))
                 return None
             if not _is_another_request(scope, receive, parent.exchange, parent):
                 return None
         opened = Exchange("asgi", scope["method"], _url_of(scope), parent=parent)
-        opened.edge = (scope, SHAPE.argument(call, 1), SHAPE.argument(call, 2))
+        opened.edge = _edge(scope, SHAPE.argument(call, 1), SHAPE.argument(call, 2))
         return opened
 
     def _entering(self, call: Call) -> None:
@@ -165,9 +165,12 @@ class AsgiAdapter(Adapter):
         key = id(call.frame.f_code)
         exchange = call.exchange
         layer: Span | None = exchange.left[1] if exchange.left[0] is span else span
+        other: object = None
         while layer is not None:
-            if layer._send_code == key and not layer._crossed and is_call_of(layer._send, call):
-                break
+            if layer._send_code == key and not layer._crossed and layer._send is not other:
+                if is_call_of(layer._send, call):
+                    break
+                other = layer._send
             layer = layer.parent
         if layer is None:
             return
@@ -179,10 +182,12 @@ class AsgiAdapter(Adapter):
 
     @staticmethod
     def _is_edge(exchange: Exchange, call: Call) -> bool:
-        if len(exchange.edge) < 3:
-            return False
-        send = exchange.edge[2]
-        return code_of(send) is call.frame.f_code and is_call_of(send, call)
+        edge = exchange.edge
+        return len(edge) == 4 and edge[3] is call.frame.f_code and is_call_of(edge[2], call)
+
+
+def _edge(scope: Any, receive: Any, send: Any) -> tuple[object, ...]:
+    return scope, receive, send, code_of(send)
 
 
 def _looks_like_asgi(code: types.CodeType, frame: types.FrameType) -> bool:

@@ -18,6 +18,7 @@ from .asgi import SHAPE
 from .starlette import StarletteAdapter
 
 SOLVING = "solve_dependencies"
+SOLVING_STEP = Step(Kind.INTERNAL, SOLVING, "fastapi.dependencies.utils:solve_dependencies", True)
 
 
 @final
@@ -106,7 +107,7 @@ class FastAPIAdapter(Adapter):
         """The outermost call is a step; an inner one says which dependency is to run next, overrides applied."""
         parent = call.parent
         if parent is None or parent.name != SOLVING or parent.kind is not Kind.INTERNAL:
-            return Step(Kind.INTERNAL, SOLVING, "fastapi.dependencies.utils:solve_dependencies", True)
+            return SOLVING_STEP
         function = call["dependant"].call
         if function is not None:
             self.watcher.expect(parent, self._dependency(function))

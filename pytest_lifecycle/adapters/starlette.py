@@ -265,7 +265,7 @@ def _close_mount(call: Call) -> None:
         return
     method = span.attributes.pop("method")
     if not any(
-        "verdict" in inner.attributes or inner.kind is Kind.ROUTING for inner in span.walk() if inner is not span
+        inner.fact("verdict") or inner.kind is Kind.ROUTING for inner in span.walk() if inner is not span
     ):
         span.name = f"{method} {prefix_of(span)}{span.attributes['prefix'] or '/'}"
         span.builtin = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -49,8 +49,12 @@ def boom(request: HttpRequest) -> HttpResponse:
     raise LookupError("broken")
 
 
-def stream(request: HttpRequest) -> StreamingHttpResponse:
-    return StreamingHttpResponse(iter([b"one", b"two"]))
+async def stream(request: HttpRequest) -> StreamingHttpResponse:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"one"
+        yield b"two"
+
+    return StreamingHttpResponse(pieces())
 
 
 urlpatterns = [
