@@ -9,6 +9,7 @@ import sys
 import threading
 import types
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import final
 
 from ._observe.contract import Adapter
@@ -20,6 +21,7 @@ from ._observe.select import make_source
 from ._trace.exchange import Exchange
 from ._trace.trace import Trace
 
+NOTHING = nullcontext()
 Subscriber = Callable[[Trace], None]
 
 
@@ -93,6 +95,16 @@ class Session:
     def engine(self) -> str | None:
         """The event source in use: ``"monitoring"`` or ``"profiling"``; None while observation is off."""
         return self._source.name if self._source is not None else None
+
+    def aside(self) -> AbstractContextManager[None]:
+        """Leave out a client's own work in this thread: with profiling each of its calls would cost an event."""
+        source = self._source
+        return source.aside() if isinstance(source, ProfilingSource) else NOTHING
+
+    def attending(self) -> AbstractContextManager[None]:
+        """Observe the app's work inside of `aside`."""
+        source = self._source
+        return source.attending() if isinstance(source, ProfilingSource) else NOTHING
 
     def saw(self, error: BaseException) -> None:
         """Tell the event source of an exception that a driver received, in case it could not see it itself."""
@@ -186,3 +198,5 @@ publish = _session.publish
 add_adapters = _session.add_adapters
 remove_adapters = _session.remove_adapters
 saw = _session.saw
+aside = _session.aside
+attending = _session.attending

@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar, Unpack, final
 
 import httpx
 
+from .. import _session as session
 from .._drive.asgi import AsgiApp, Connection, build_scope
 from .._drive.lifespan import Lifespan
 from .._drive.loop import OwnLoop, TimedOut, asyncio_limited, running_library
@@ -134,14 +135,15 @@ class Client(BaseClient, Verbs[Trace]):
         self._start()
         auth, follow = arguments.pop("auth", None), arguments.pop("follow_redirects", None)
         seconds = arguments.pop("timeout", self.timeout)
-        conversation = self._converse(self._build(method, url, arguments), auth, follow)
-        try:
-            request = next(conversation)
-            while True:
-                request = conversation.send(self._drive(request, seconds))
-        except StopIteration as stop:
-            trace: Trace = stop.value
-            return trace
+        with session.aside():
+            conversation = self._converse(self._build(method, url, arguments), auth, follow)
+            try:
+                request = next(conversation)
+                while True:
+                    request = conversation.send(self._drive(request, seconds))
+            except StopIteration as stop:
+                trace: Trace = stop.value
+                return trace
 
     def _drive(self, request: httpx.Request, seconds: float | None) -> Trace:
         if self.interface == "asgi":
@@ -157,7 +159,8 @@ class Client(BaseClient, Verbs[Trace]):
         error: BaseException | None
         token = CURRENT.set(exchange.root)
         try:
-            error = self._run(lambda: call_asgi(self._asgi_app, scope, connection), seconds)
+            with session.attending():
+                error = self._run(lambda: call_asgi(self._asgi_app, scope, connection), seconds)
         except TimedOut:
             raise self._expired(exchange, connection, connection.body, seconds) from None
         except BaseException as fatal:
@@ -182,7 +185,8 @@ class Client(BaseClient, Verbs[Trace]):
         began = perf_counter()
         token = CURRENT.set(exchange.root)
         try:
-            body.extend(call.pieces(self.app))
+            with session.attending():
+                body.extend(call.pieces(self.app))
         except BaseException as raised:
             error = raised
         finally:

@@ -12,7 +12,8 @@ import dis
 import sys
 import threading
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, final
 
 from .._trace.span import Span
@@ -94,6 +95,25 @@ class ProfilingSource:
         self._thrown.clear()
         self._unseen.clear()
         self._alive.clear()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Leave out what this thread does in the block: a client's own work, which no step is part of."""
+        previous = sys.getprofile()
+        sys.setprofile(None)
+        try:
+            yield
+        finally:
+            _give_back(previous)
+
+    @contextmanager
+    def attending(self) -> Iterator[None]:
+        """Observe what this thread does in the block, inside of `aside`."""
+        sys.setprofile(self._callback)
+        try:
+            yield
+        finally:
+            sys.setprofile(None)
 
     def attach(self, code: types.CodeType, *, discovered: bool, starts_only: bool) -> None:
         """Deliver this code's events from now on."""
