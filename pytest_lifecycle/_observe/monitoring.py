@@ -38,6 +38,7 @@ class MonitoringSource:
         self._recorder = recorder
         self._events: dict[int, tuple[types.CodeType, int]] = {}
         self._started_by_watcher: set[int] = set()
+        self._registered: list[tuple[int, int]] = []
         self._discoverer = self._watcher = -1
 
     def start(self) -> None:
@@ -47,11 +48,9 @@ class MonitoringSource:
         self._discoverer, self._watcher = (free[0], free[1]) if len(free) > 1 else (free[0], free[0])
         for tool in {self._discoverer, self._watcher}:
             monitoring.use_tool_id(tool, TOOL_NAME)
-        for event, callback in self._callbacks(events):
-            monitoring.register_callback(self._watcher, event, callback)
-        monitoring.register_callback(self._discoverer, events.PY_START, self._first_start)
-        monitoring.register_callback(self._discoverer, events.PY_UNWIND, self._unwind)
-        monitoring.register_callback(self._discoverer, events.PY_THROW, self._throw)
+        for tool, event, callback in self._callbacks(events):
+            monitoring.register_callback(tool, event, callback)
+            self._registered.append((tool, event))
         monitoring.set_events(self._discoverer, events.PY_START | events.PY_UNWIND | events.PY_THROW)
 
     def stop(self) -> None:
@@ -62,16 +61,10 @@ class MonitoringSource:
             monitoring.set_local_events(self._watcher, code, 0)
         self._events.clear()
         self._started_by_watcher.clear()
+        for tool, event in self._registered:
+            monitoring.register_callback(tool, event, None)
+        self._registered.clear()
         for tool in {self._discoverer, self._watcher}:
-            for event in (
-                events.PY_START,
-                events.PY_RETURN,
-                events.PY_YIELD,
-                events.PY_RESUME,
-                events.PY_UNWIND,
-                events.PY_THROW,
-            ):
-                monitoring.register_callback(tool, event, None)
             monitoring.free_tool_id(tool)
 
     def attach(self, code: types.CodeType, *, discovered: bool, starts_only: bool) -> None:
@@ -91,71 +84,80 @@ class MonitoringSource:
             if self._discoverer == self._watcher:
                 sys.monitoring.restart_events()  # it may have been switched off before it was named
 
-    def _callbacks(self, events: Any) -> list[tuple[int, Any]]:
-        return [
-            (events.PY_START, self._start),
-            (events.PY_RETURN, self._return),
-            (events.PY_YIELD, self._yield),
-            (events.PY_RESUME, self._resume),
-        ]
+    def _callbacks(self, events: Any) -> list[tuple[int, int, Any]]:
+        """Build the callbacks, by tool and event: closures, since each event of a watched function goes through one.
 
-    # Callbacks. `sys._getframe(1)` is the watched function's frame. Nothing may escape into the app.
+        `getframe(1)` is the watched function's frame. Nothing may escape into the app: a fault of ours ends here.
+        """
+        recorder, by_watcher = self._recorder, self._started_by_watcher
+        watched_code, started, ended = recorder.table.get, recorder.started, recorder.ended
+        getframe, disable = sys._getframe, sys.monitoring.DISABLE
 
-    def _first_start(self, code: types.CodeType, offset: int) -> object:
-        key = id(code)
-        try:
-            recorder = self._recorder
-            watched = recorder.table.get(key)
-            if watched is not None and watched.is_live and key not in self._started_by_watcher:
-                recorder.started(watched, sys._getframe(1))
+        def on_first_start(code: types.CodeType, offset: int) -> object:
+            key = id(code)
+            try:
+                watched = watched_code(key)
+                if watched is not None and watched.is_live and key not in by_watcher:
+                    started(watched, getframe(1))
+                    return None
+                if watched is None:
+                    frame = getframe(1)
+                    watched = recorder.discovered(code, frame)
+                    if watched is not None:
+                        started(watched, frame)
+                if watched is None or not watched.is_live or key in by_watcher:
+                    return disable
+            except Exception:
                 return None
-            if watched is None:
-                frame = sys._getframe(1)
-                watched = recorder.discovered(code, frame)
-                if watched is not None:
-                    recorder.started(watched, frame)
-            if watched is None or not watched.is_live or key in self._started_by_watcher:
-                return sys.monitoring.DISABLE
-        except Exception:  # a fault of ours: the app goes on
             return None
-        return None
 
-    def _start(self, code: types.CodeType, offset: int) -> None:
-        try:
-            watched = self._recorder.table.get(id(code))
-            if watched is not None:
-                self._recorder.started(watched, sys._getframe(1))
-        except Exception:
-            return
+        def on_start(code: types.CodeType, offset: int) -> None:
+            try:
+                watched = watched_code(id(code))
+                if watched is not None:
+                    started(watched, getframe(1))
+            except Exception:
+                return
 
-    def _return(self, code: types.CodeType, offset: int, result: object) -> None:
-        try:
-            self._recorder.returned(sys._getframe(1), result)
-        except Exception:
-            return
+        def on_return(code: types.CodeType, offset: int, result: object) -> None:
+            try:
+                ended(getframe(1), result, None)
+            except Exception:
+                return
 
-    def _yield(self, code: types.CodeType, offset: int, value: object) -> None:
-        try:
-            self._recorder.yielded(sys._getframe(1))
-        except Exception:
-            return
+        def on_yield(code: types.CodeType, offset: int, value: object) -> None:
+            try:
+                recorder.yielded(getframe(1))
+            except Exception:
+                return
 
-    def _resume(self, code: types.CodeType, offset: int) -> None:
-        try:
-            self._recorder.resumed(sys._getframe(1))
-        except Exception:
-            return
+        def on_resume(code: types.CodeType, offset: int) -> None:
+            try:
+                recorder.resumed(getframe(1))
+            except Exception:
+                return
 
-    def _unwind(self, code: types.CodeType, offset: int, error: BaseException) -> None:
-        try:
-            if id(code) in self._recorder.table:
-                self._recorder.unwound(sys._getframe(1), error)
-        except Exception:
-            return
+        def on_unwind(code: types.CodeType, offset: int, error: BaseException) -> None:
+            try:
+                if watched_code(id(code)) is not None:
+                    ended(getframe(1), None, error)
+            except Exception:
+                return
 
-    def _throw(self, code: types.CodeType, offset: int, error: BaseException) -> None:
-        try:
-            if code.co_flags & GENERATOR and id(code) in self._recorder.table:
-                self._recorder.resumed(sys._getframe(1), error)
-        except Exception:
-            return
+        def on_throw(code: types.CodeType, offset: int, error: BaseException) -> None:
+            try:
+                if code.co_flags & GENERATOR and watched_code(id(code)) is not None:
+                    recorder.resumed(getframe(1), error)
+            except Exception:
+                return
+
+        discoverer, watcher = self._discoverer, self._watcher
+        return [
+            (watcher, events.PY_START, on_start),
+            (watcher, events.PY_RETURN, on_return),
+            (watcher, events.PY_YIELD, on_yield),
+            (watcher, events.PY_RESUME, on_resume),
+            (discoverer, events.PY_START, on_first_start),  # with one tool id for both, this one serves
+            (discoverer, events.PY_UNWIND, on_unwind),
+            (discoverer, events.PY_THROW, on_throw),
+        ]

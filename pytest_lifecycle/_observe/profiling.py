@@ -178,7 +178,7 @@ class ProfilingSource:
             opcode, _ = self._instruction(frame)
             thrown_at = self._thrown.pop(id(frame), None) if self._thrown else None
             if opcode in RETURNS:
-                self._recorder.returned(frame, value)
+                self._recorder.ended(frame, value, None)
             elif opcode in YIELDS and frame.f_code.co_flags & SUSPENDABLE and thrown_at != frame.f_lasti:
                 if frame.f_code.co_flags & GENERATOR:
                     self._recorder.yielded(frame)
@@ -201,7 +201,7 @@ class ProfilingSource:
         for carrier in self._recorder.carried.get(id(frame), ((), frame))[0]:
             self._unseen.append((carrier, carrier._probe, frame))
         del self._unseen[:-KEPT_UNSEEN]
-        self._recorder.unwound(frame, _UNSEEN)
+        self._recorder.ended(frame, None, _UNSEEN)
 
     def _resolve(self) -> None:
         """Find which exception crossed the spans that unwound: the one being handled now, if it passed their frames."""

@@ -218,15 +218,11 @@ class Recorder:
         if probe.entering is not None:
             self._tell(probe.entering, probe, call)
 
-    def returned(self, frame: types.FrameType, result: object) -> None:
-        """A watched function returns."""
-        self._end(frame, result, None)
+    def ended(self, frame: types.FrameType, result: object, error: BaseException | None) -> None:
+        """A watched function returns, or an exception leaves it.
 
-    def unwound(self, frame: types.FrameType, error: BaseException) -> None:
-        """An exception leaves a watched function; an `UnseenError` where the event source cannot tell which."""
-        self._end(frame, None, error)
-
-    def _end(self, frame: types.FrameType, result: object, error: BaseException | None) -> None:
+        The exception is an `UnseenError` where the event source cannot tell which one it is.
+        """
         span = self.open.pop(id(frame), None)
         if span is not None:
             probe: Probe = span._probe
@@ -245,7 +241,10 @@ class Recorder:
         frame = span._frame
         previous = span._previous
         if probe.closing is not None:
-            self._close(probe, span, error)
+            try:
+                probe.closing(span, error)
+            except Exception as fault:
+                self._fault(probe, fault, span)
         if probe.leaving is not None and frame is not None:
             call = Call(frame, span.parent)
             call.span = span if probe.span else None
@@ -263,13 +262,6 @@ class Recorder:
         exchange = span.exchange
         if exchange is not None and exchange.outermost is span:
             self._publish(exchange)
-
-    def _close(self, probe: Probe, span: Span, error: BaseException | None) -> None:
-        try:
-            if probe.closing is not None:
-                probe.closing(span, error)
-        except Exception as fault:
-            self._fault(probe, fault, span)
 
     def raised(self, span: Span, probe: Probe, error: BaseException) -> None:
         """Note which exception left the span; with profiling that is known only once something caught it."""
