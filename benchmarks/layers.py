@@ -17,10 +17,7 @@ def per_layer(*, rounds: int, repeats: int) -> dict[str, float]:
     counts = [0, 5, 50, 200]
     contestants = [traced(layered(count), "/")._replace(name=str(count)) for count in counts]
     times = in_turns(contestants, rounds=rounds, repeats=repeats)
-    return {
-        f"{few} to {many}": (times[str(many)] - times[str(few)]) / (many - few)
-        for few, many in pairwise(counts)
-    }
+    return {f"{few} to {many}": (times[str(many)] - times[str(few)]) / (many - few) for few, many in pairwise(counts)}
 
 
 def kept_trace(count: int = 200) -> float:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from time import perf_counter
 from types import TracebackType
 from typing import Any, Self, Unpack, final
 
@@ -224,7 +226,8 @@ class AsyncStream(StreamHead):
         self._ended = backend.event()
         self._is_over = False
         self._error: BaseException | None = None
-        self._cancel: Callable[[], object] | None = None
+        self._taken: deque[bytes] = deque()
+        self._cancel: Callable[[], object] = lambda: None
 
     async def open(self, app: AsgiApp, scope: dict[str, Any]) -> None:
         """Call the app, until it has started the response or ended."""
@@ -249,24 +252,29 @@ class AsyncStream(StreamHead):
         try:
             await self._backend.limited(self._connection.news, self._seconds)
         except TimedOut:
-            expired = self._client._expired(self._exchange, self._connection, self._read, self._seconds)
-            raise expired from None
+            moment = perf_counter()
+            await self._end(0)
+            raise self._client._expired(self._exchange, self._connection, self._read, self._seconds, moment) from None
 
-    async def aiter_bytes(self) -> AsyncIterator[bytes]:
+    def aiter_bytes(self) -> AsyncIterator[bytes]:
         """Give the pieces of the body as the app sends them, as sent.
 
         Raises:
             DeadlineExceeded: The next piece took too long.
         """
-        while True:
-            for piece in self._connection.take():
-                self._read.append(piece)
-                yield piece
-            if self._connection.body:
-                continue
+        return _Pieces(self._next)
+
+    async def _next(self) -> bytes:
+        while not self._taken:
+            self._taken.extend(self._connection.take())
+            if self._taken:
+                break
             if self._connection.is_complete or self._is_over:
-                return
+                raise StopAsyncIteration
             await self._wait()
+        piece = self._taken.popleft()
+        self._read.append(piece)
+        return piece
 
     async def aread(self) -> bytes:
         """Give the rest of the body."""
@@ -275,20 +283,21 @@ class AsyncStream(StreamHead):
     async def aclose(self) -> None:
         """Hang up; cancel the app if it does not end by itself."""
         self._connection.leave()
-        # What it does after its response (background tasks) has the time of a request.
-        patience = self._seconds if self._connection.is_complete else GRACE
-        error: BaseException | None = None
+        is_cancelled = True
         try:
-            if await self._has_ended(patience):
-                error = self._error
-            elif self._cancel is not None:
-                self._cancel()
-                await self._has_ended(GRACE)
+            # What it does after its response (background tasks) has the time of a request.
+            is_cancelled = await self._end(self._seconds if self._connection.is_complete else GRACE)
         finally:
-            if self._cancel is not None:
-                self._cancel()
-            if not self._exchange.is_over:
-                self._conclude(error)
+            self._cancel()  # this test may be cancelled itself
+            self._conclude(None if is_cancelled else self._error, is_cancelled=is_cancelled)
+
+    async def _end(self, patience: float | None) -> bool:
+        """Let the app end; whether it had to be cancelled."""
+        if await self._has_ended(patience):
+            return False
+        self._cancel()
+        await self._has_ended(GRACE)
+        return True
 
     async def _has_ended(self, seconds: float | None) -> bool:
         try:
@@ -296,3 +305,17 @@ class AsyncStream(StreamHead):
         except TimedOut:
             return False
         return True
+
+
+@final
+class _Pieces:
+    """An async iterator that may be dropped half-way, unlike a generator, which trio wants to be closed."""
+
+    def __init__(self, give: Callable[[], Coroutine[Any, Any, bytes]]) -> None:
+        self._give = give
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __anext__(self) -> Coroutine[Any, Any, bytes]:
+        return self._give()

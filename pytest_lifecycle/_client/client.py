@@ -247,6 +247,9 @@ async def call_asgi(app: AsgiApp, scope: dict[str, Any], connection: Connection)
     except BaseException:
         connection.close(is_answered=False)
         raise
+    finally:
+        if connection.is_upload:
+            await connection.end_upload()
     connection.close(is_answered=True)
     return None
 

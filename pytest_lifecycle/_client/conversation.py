@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from asyncio import CancelledError
 from collections.abc import Callable, Generator
-from time import perf_counter
 from typing import Any, cast
 
 import httpx
@@ -128,7 +127,12 @@ class BaseClient:
             if len(self.cookies.jar) or cookies:
                 arguments["cookies"] = httpx.Cookies(self.cookies)
                 arguments["cookies"].update(cookies)
-            return encode(method.upper(), target, arguments)
+            request = encode(method.upper(), target, arguments)
+            if arguments.get("files"):
+                request.read()  # what cannot be read is found here, and a redirect can send it again
+            if self.interface == "wsgi" and not isinstance(request.stream, httpx.SyncByteStream):
+                raise TypeError("a WSGI app cannot be given an async iterable")
+            return request
 
     def _converse(self, request: httpx.Request, auth: Any, follow: bool | None) -> Conversation:
         """Yield the requests of one call and take their traces: auth flows and redirects."""
@@ -216,6 +220,8 @@ class BaseClient:
             if not any(raised is error for raised, _ in exchange.raised):
                 exchange.raised.append((error, exchange.root))  # no step was running: a body's own iterable, say
         trace = self._publish(exchange, response, body)
+        if response.upload_error is not None:
+            raise response.upload_error  # the test's own: whatever the app made of it
         if error is not None and (self.raise_app_exceptions or not isinstance(error, KEPT)):
             raise error
         return trace
@@ -230,11 +236,16 @@ class BaseClient:
         return session.publish(exchange)
 
     def _expired(
-        self, exchange: Exchange, response: Connection | WsgiCall, body: list[bytes], seconds: float | None
+        self,
+        exchange: Exchange,
+        response: Connection | WsgiCall,
+        body: list[bytes],
+        seconds: float | None,
+        moment: float | None = None,
     ) -> DeadlineExceeded:
-        moment = perf_counter()
-        if seconds is not None:
-            moment = min(moment, exchange.root.start + seconds)
+        """Publish the trace of a request that took too long, and say where it stood when its time was over."""
+        if moment is None:
+            moment = exchange.root.start + (seconds or 0.0)
         where = active_step(exchange.root, moment)
         exchange.gave_up = True
         self._publish(exchange, response, body)

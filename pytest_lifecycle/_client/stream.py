@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, final
 
 from .._drive.asgi import AsgiApp, Connection, build_scope
@@ -61,10 +62,20 @@ class StreamHead:
             )
         return self._trace
 
-    def _conclude(self, error: BaseException | None) -> None:
-        if self._trace is None:
+    def _conclude(self, error: BaseException | None, *, is_cancelled: bool = False) -> None:
+        if is_cancelled:
+            _forget_cancellation(self._exchange)
+        if self._trace is None and not self._exchange.is_over:
             self._trace = self._client._finish(self._exchange, self._response, self._read, error)
             self._client._remember_cookies(self._trace)
+
+
+def _forget_cancellation(exchange: Exchange) -> None:
+    """Take away what came of cancelling an app that did not end as its client left: it is no error of the app's."""
+    exchange.raised[:] = [(error, span) for error, span in exchange.raised if isinstance(error, Exception)]
+    for span in exchange.root.walk():
+        if span.exception is not None and not isinstance(span.exception, Exception):
+            span.exception = None
 
 
 class Stream(StreamHead, ABC):
@@ -180,8 +191,9 @@ class AsgiStream(Stream):
         try:
             self._loop.run(self._connection.news(), self._seconds)
         except TimedOut:
-            expired = self._client._expired(self._exchange, self._connection, self._read, self._seconds)
-            raise expired from None
+            moment = perf_counter()
+            self._end(0)
+            raise self._client._expired(self._exchange, self._connection, self._read, self._seconds, moment) from None
 
     def iter_bytes(self) -> Iterator[bytes]:
         """Give the pieces of the body as the app sends them."""
@@ -199,19 +211,23 @@ class AsgiStream(Stream):
     def close(self) -> None:
         """Hang up; cancel the app if it does not end by itself."""
         self._connection.leave()
+        # What it does after its response (background tasks) has the time of a request.
+        is_cancelled = self._end(self._seconds if self._connection.is_complete else GRACE)
         task = self._task
-        error: BaseException | None = None
-        if task is not None:
-            if not task.done():
-                # What it does after its response (background tasks) has the time of a request.
-                self._loop.run(_join(task, self._seconds if self._connection.is_complete else GRACE), None)
-            error = None if task.cancelled() or not task.done() else task.exception() or task.result()
-        if not self._exchange.is_over:
-            self._conclude(error)
+        error = None if task is None or not task.done() or task.cancelled() else task.exception() or task.result()
+        self._conclude(error, is_cancelled=is_cancelled)
+
+    def _end(self, patience: float | None) -> bool:
+        """Let the app end; whether it had to be cancelled."""
+        if self._task is None or self._task.done():
+            return False
+        return self._loop.run(_join(self._task, patience), None)
 
 
-async def _join(task: asyncio.Task[Any], patience: float | None) -> None:
+async def _join(task: asyncio.Task[Any], patience: float | None) -> bool:
     await asyncio.wait({task}, timeout=patience)
-    if not task.done():
-        task.cancel()
-        await asyncio.wait({task}, timeout=GRACE)
+    if task.done():
+        return False
+    task.cancel()
+    await asyncio.wait({task}, timeout=GRACE)
+    return True

@@ -5,11 +5,12 @@ Source of the rules: the ASGI specification, HTTP Connection Scope, version 2.5.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from contextlib import suppress
 from typing import Any, Protocol, final
 
 from .faults import BODILESS, Fault, Header, as_piece, check_length, checked_headers, checked_status
-from .outgoing import Outgoing
+from .outgoing import Outgoing, check_upload
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -50,7 +51,7 @@ def build_scope(outgoing: Outgoing, state: dict[str, Any] | None) -> dict[str, A
     """
     scope: dict[str, Any] = {
         "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": "1.1",
         "method": outgoing.method,
         "scheme": outgoing.scheme,
@@ -84,6 +85,8 @@ class Connection:
         faults: What the app did wrong, as sentences.
         is_started: Whether the response was started.
         is_complete: Whether its end was sent.
+        is_upload: Whether the request's body comes in pieces.
+        upload_error: What the request's body raised, instead of giving a piece.
     """
 
     __slots__ = (
@@ -104,13 +107,17 @@ class Connection:
         "headers",
         "is_complete",
         "is_started",
+        "is_upload",
         "status",
+        "upload_error",
     )
 
     def __init__(self, outgoing: Outgoing, loop: Loop, *, paced: bool = False) -> None:
         self._loop = loop
         self._method = outgoing.method
         self._body = outgoing.body
+        self.is_upload = not isinstance(outgoing.body, bytes)
+        self.upload_error: Exception | None = None
         self._paced = paced
         self._is_read = False
         self._is_gone = False
@@ -145,13 +152,14 @@ class Connection:
         if isinstance(body, bytes):
             self._is_read = True
             return {"type": "http.request", "body": body, "more_body": False}
-        if isinstance(body, AsyncIterator):
-            piece = await anext(body, None)
-        elif isinstance(body, Iterator):
-            piece = next(body, None)
-        else:
-            self._body = aiter(body) if hasattr(body, "__aiter__") else iter(body)  # type: ignore[arg-type]
-            return await self._next_piece()
+        try:
+            if not isinstance(body, AsyncIterator | Iterator):
+                body = self._body = aiter(body) if isinstance(body, AsyncIterable) else iter(body)
+            piece = await anext(body, None) if isinstance(body, AsyncIterator) else next(body, None)
+            check_upload(piece)
+        except Exception as error:
+            self.upload_error = error
+            raise
         self._is_read = piece is None
         return {"type": "http.request", "body": piece or b"", "more_body": piece is not None}
 
@@ -190,7 +198,7 @@ class Connection:
         piece = as_piece(message.get("body", b""), self.faults)
         if piece:
             self._length += len(piece)
-            if self._carries_body:
+            if self._carries_body and not self._is_gone:
                 self.body.append(piece)
         if not message.get("more_body", False):
             self._finish()
@@ -213,11 +221,19 @@ class Connection:
         Args:
             is_answered: Whether the app returned by itself: one that raised or was cancelled is not blamed for it.
         """
-        if is_answered and not self.is_started:
+        if not is_answered or self._is_gone:  # nobody waits for the end of a response that was hung up on
+            pass
+        elif not self.is_started:
             self.faults.append(Fault.NO_RESPONSE.say())
-        elif is_answered and not self.is_complete:
+        elif not self.is_complete:
             self.faults.append(Fault.NO_END.say())
         self.leave()
+
+    async def end_upload(self) -> None:
+        """Close the generator of a body that the app did not read to its end: trio does not want it dropped."""
+        if isinstance(self._body, AsyncGenerator):
+            with suppress(RuntimeError):  # it is being read: by a task of the app's that outlives the request
+                await self._body.aclose()
 
     def leave(self) -> None:
         """Hang up: the app's next `receive` says so, and its `send` waits for nobody."""

@@ -6,7 +6,22 @@ from collections.abc import AsyncIterable, Iterable
 from dataclasses import dataclass
 from typing import final
 
+from .._errors import UsageProblem
+
 Body = bytes | Iterable[bytes] | AsyncIterable[bytes]
+
+
+def check_upload(piece: object) -> None:
+    """Refuse a piece of a request's body that is none.
+
+    Raises:
+        UsageProblem: It is not bytes.
+    """
+    if piece is not None and not isinstance(piece, bytes):
+        raise UsageProblem(
+            f"The request's body gave a piece of type {type(piece).__name__}. Give content= an iterable of bytes.",
+            slug="body-not-encodable",
+        )
 
 
 @final

@@ -9,11 +9,11 @@ import io
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from types import TracebackType
-from typing import IO, Any, cast, final
+from typing import IO, Any, BinaryIO, cast, final
 from urllib.parse import unquote_to_bytes
 
 from .faults import BODILESS, CONTROL, Fault, Header, as_piece, check_length, checked_headers, checked_status
-from .outgoing import Outgoing
+from .outgoing import Outgoing, check_upload
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 WsgiApp = Callable[[dict[str, Any], Callable[..., Callable[[bytes], object]]], Iterable[bytes]]
@@ -25,11 +25,15 @@ class BodyReader(io.RawIOBase):
 
     Args:
         pieces: The body in pieces.
+
+    Attributes:
+        error: What the body raised, instead of giving a piece.
     """
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = iter(pieces)
         self._rest = b""
+        self.error: Exception | None = None
 
     def readable(self) -> bool:
         """Say that it can be read."""
@@ -38,7 +42,12 @@ class BodyReader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """Fill the buffer with what has come; 0 at the end."""
         while not self._rest:
-            piece = next(self._pieces, None)
+            try:
+                piece = next(self._pieces, None)
+                check_upload(piece)
+            except Exception as error:
+                self.error = error
+                raise
             if piece is None:
                 return 0
             self._rest = piece
@@ -47,13 +56,8 @@ class BodyReader(io.RawIOBase):
         return size
 
 
-def build_environ(outgoing: Outgoing) -> dict[str, Any]:
-    """Make the environ of a request (PEP 3333, "environ Variables")."""
-    body = outgoing.body
-    if isinstance(body, bytes):
-        stream: Any = io.BytesIO(body)
-    else:
-        stream = io.BufferedReader(BodyReader(cast("Iterable[bytes]", body)))
+def build_environ(outgoing: Outgoing, stream: BinaryIO) -> dict[str, Any]:
+    """Make the environ of a request, with its body to be read (PEP 3333, "environ Variables")."""
     root, path = _native(outgoing.root_path), unquote_to_bytes(outgoing.raw_path).decode("latin-1")
     if root and (path == root or path.startswith(root.rstrip("/") + "/")):
         path = path[len(root.rstrip("/")) :]
@@ -120,7 +124,10 @@ class WsgiCall:
 
     def __init__(self, outgoing: Outgoing) -> None:
         self._method = outgoing.method
-        self._environ = build_environ(outgoing)
+        body = outgoing.body
+        self._reader = None if isinstance(body, bytes) else BodyReader(cast("Iterable[bytes]", body))
+        stream = io.BytesIO(cast("bytes", body)) if self._reader is None else io.BufferedReader(self._reader)
+        self._environ = build_environ(outgoing, stream)
         self._written: list[bytes] = []
         self._length = 0
         self._is_started = False
@@ -128,6 +135,11 @@ class WsgiCall:
         self.status: int | None = None
         self.headers: list[Header] = []
         self.faults: list[str] = []
+
+    @property
+    def upload_error(self) -> Exception | None:
+        """What the request's body raised, instead of giving a piece."""
+        return None if self._reader is None else self._reader.error
 
     def pieces(self, app: WsgiApp) -> Generator[bytes]:
         """Call the app and give the pieces of its response as they come; close its iterable at the end.

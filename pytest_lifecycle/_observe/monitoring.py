@@ -55,7 +55,7 @@ class MonitoringSource:
 
     def stop(self) -> None:
         """Switch all events off and give the tool ids back."""
-        monitoring, events = sys.monitoring, sys.monitoring.events
+        monitoring = sys.monitoring
         monitoring.set_events(self._discoverer, 0)
         for code, _ in self._events.values():
             monitoring.set_local_events(self._watcher, code, 0)

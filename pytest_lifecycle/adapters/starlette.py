@@ -264,9 +264,7 @@ def _close_mount(call: Call) -> None:
     if span is None:
         return
     method = span.attributes.pop("method")
-    if not any(
-        inner.fact("verdict") or inner.kind is Kind.ROUTING for inner in span.walk() if inner is not span
-    ):
+    if not any(inner.fact("verdict") or inner.kind is Kind.ROUTING for inner in span.walk() if inner is not span):
         span.name = f"{method} {prefix_of(span)}{span.attributes['prefix'] or '/'}"
         span.builtin = False
         _decide(call, Verdict.MATCHED)

@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 from flask import Flask, redirect, request, session
-from pytest_lifecycle import AsyncClient, Client, LifecycleError, Trace, UsageProblem, observe
 
+from pytest_lifecycle import AsyncClient, Client, LifecycleError, Trace, UsageProblem, observe
 from tests.client.django_app import django
 from tests.drive.bare import (
     AsgiApp,
@@ -374,7 +374,9 @@ def test_credentials_go_to_their_own_server_only(target: str, kept: bool, how: s
 
 def test_the_host_is_that_of_the_server_redirected_to() -> None:
     assert dict(followed(Redirecting(302, "http://other.example/to")).json()["headers"])["host"] == "other.example"
-    assert dict(followed(Redirecting(302), headers={"host": "shop.example"}).json()["headers"])["host"] == "shop.example"
+    assert (
+        dict(followed(Redirecting(302), headers={"host": "shop.example"}).json()["headers"])["host"] == "shop.example"
+    )
 
 
 def test_cookies_set_by_a_redirect_are_sent_to_its_target() -> None:
@@ -446,7 +448,11 @@ def test_the_response_is_httpx_s() -> None:
         trace = client.get("/missing?a=1")
     response = trace.response
     assert isinstance(response, httpx.Response)
-    assert (response.status_code, response.json(), str(response.url)) == (404, {"a": 1}, "http://testserver/missing?a=1")
+    assert (response.status_code, response.json(), str(response.url)) == (
+        404,
+        {"a": 1},
+        "http://testserver/missing?a=1",
+    )
     assert (response.is_client_error, dict(response.cookies)) == (True, {"id": "1"})
     assert trace.response is response
     with pytest.raises(httpx.HTTPStatusError):

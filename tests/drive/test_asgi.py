@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pytest_lifecycle import AsyncClient, Client, DeadlineExceeded, observe
 
+from pytest_lifecycle import AsyncClient, Client, DeadlineExceeded, observe
 from tests.drive.bare import AsgiApp, Lines, Message, Receive, Scope, Send, forever, hello, piece, read, respond, start
 
 # -- what the app is given

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 import trio
-from pytest_lifecycle import AsyncClient, Client, Trace, observe
 
+from pytest_lifecycle import AsyncClient, Client, Trace, observe
 from tests.drive.bare import AsgiApp, Receive, Scope, Send, hello, piece, respond, start
 
 Runner = Callable[[Callable[[], Awaitable[None]]], object]

@@ -12,9 +12,9 @@ import anyio
 import pytest
 import trio
 from fastapi import FastAPI, Request
-from pytest_lifecycle import AsyncClient, Client, DeadlineExceeded, LifecycleError, LifespanFailed
 from starlette.applications import Starlette
 
+from pytest_lifecycle import AsyncClient, Client, DeadlineExceeded, LifecycleError, LifespanFailed
 from tests.client.django_app import django
 from tests.drive.bare import AsgiApp, Message, Receive, Scope, Send, forever, hello, respond
 

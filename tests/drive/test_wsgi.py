@@ -13,8 +13,8 @@ from wsgiref.validate import validator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pytest_lifecycle import Client
 
+from pytest_lifecycle import Client
 from tests.drive.bare import Environ, StartResponse, WsgiApp, wsgi_hello
 
 # -- what the app is given

@@ -273,6 +273,8 @@ def test_nothing_is_on_after_a_client_is_closed(url: str) -> None:
     with Client(fastapi_app.build()) as client:
         client.get(url)
     assert census() == before
+    for thread in threads() - running:  # anyio tells its worker to end, and does not wait for it
+        thread.join(timeout=10)
     assert threads() <= running
 
 
