@@ -35,15 +35,12 @@ class AsyncClient(BaseClient, Verbs[Coroutine[Any, Any, Trace]]):
     lifespan runs in a task of its own on the same loop, from the first request (or ``async with``) to `aclose`.
     """
 
-    def __init__(self, app: Callable[..., Any], **options: Any) -> None:
-        super().__init__(app, **options)
+    def _prepare(self) -> None:
         self._backend: AsyncBackend | None = None
         self._lifespan: Lifespan | None = None
         self._cancel_lifespan: Callable[[], object] = lambda: None
-        self._asgi_app: AsgiApp = app
+        self._asgi_app: AsgiApp = self.app
         self._ready: Event | None = None
-
-    __init__.__doc__ = BaseClient.__doc__
 
     # -- opening and closing
 

@@ -45,14 +45,11 @@ class Client(BaseClient, Verbs[Trace]):
         'hello'
     """
 
-    def __init__(self, app: Callable[..., Any], **options: Any) -> None:
-        super().__init__(app, **options)
+    def _prepare(self) -> None:
         self._loop: OwnLoop | None = None
         self._lifespan: Lifespan | None = None
-        self._asgi_app: AsgiApp = app
+        self._asgi_app: AsgiApp = self.app
         self._is_django = False
-
-    __init__.__doc__ = BaseClient.__doc__
 
     # -- opening and closing
 

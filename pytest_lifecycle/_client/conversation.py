@@ -82,6 +82,10 @@ class BaseClient:
         self._runs_lifespan = lifespan and self.interface == "asgi"
         self._is_open = False
         self._is_closed = False
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Set what only one of the twins has; so that both share this signature."""
 
     # -- observation
 

@@ -360,11 +360,12 @@ def test_credentials_go_to_their_own_server_only(target: str, kept: bool, how: s
         return request
 
     options: dict[str, Any] = {"headers": {"authorization": BASIC}} if how == "client's header" else {}
-    arguments: dict[str, Any] = {
+    ways: dict[str, dict[str, Any]] = {
         "header": {"headers": {"authorization": BASIC}},
         "auth": {"auth": ("u", "p")},
         "function": {"auth": bearer},
-    }.get(how, {})
+    }
+    arguments = ways.get(how, {})
     url = "http://u:p@testserver/from" if how == "url" else "/from"
     with Client(Redirecting(307, target), lifespan=False, **options) as client:
         trace = client.get(url, follow_redirects=True, **arguments)

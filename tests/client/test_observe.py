@@ -61,8 +61,10 @@ def test_the_traces_are_there_though_the_block_fails() -> None:
 
 
 def test_it_sees_httpx_s_transports() -> None:
+    app: Any = hello
+
     async def main() -> None:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(hello), base_url="http://testserver") as client:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as client:
             await client.get("/asgi")
 
     with observe() as traces:

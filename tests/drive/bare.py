@@ -35,12 +35,12 @@ async def respond(send: Send, status: int = 200, body: bytes = b"", headers: Any
 
 async def read(receive: Receive) -> bytes:
     """Read a whole request body."""
-    body = b""
+    pieces: list[bytes] = []
     while True:
         message = await receive()
-        body += message["body"]
+        pieces.append(message["body"])
         if not message["more_body"]:
-            return body
+            return b"".join(pieces)
 
 
 async def forever() -> None:

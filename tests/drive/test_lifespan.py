@@ -167,7 +167,7 @@ def test_a_task_group_can_be_open_across_its_yield_and_serve_requests(how: str) 
             group.cancel_scope.cancel()
         served.append("closed")
 
-    starlette = Starlette(lifespan=lifespan)
+    starlette: Any = Starlette(lifespan=lifespan)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
