@@ -262,6 +262,12 @@ def census() -> dict[str, object]:
     }
 
 
+def end_of(workers: set[threading.Thread]) -> None:
+    """Wait for anyio's workers: their loop tells them to end, and until then they hold what they ran last."""
+    for worker in workers:
+        worker.join(timeout=10)
+
+
 def threads() -> set[threading.Thread]:
     """Give the threads that run now; others' of tests before this one may end meanwhile."""
     return set(threading.enumerate())
@@ -273,8 +279,7 @@ def test_nothing_is_on_after_a_client_is_closed(url: str) -> None:
     with Client(fastapi_app.build()) as client:
         client.get(url)
     assert census() == before
-    for thread in threads() - running:  # anyio tells its worker to end, and does not wait for it
-        thread.join(timeout=10)
+    end_of(threads() - running)
     assert threads() <= running
 
 
@@ -287,22 +292,24 @@ def test_nothing_is_on_after_an_observed_block_that_fails() -> None:
 
 @pytest.mark.parametrize("url", ["/health", "/boom", "/v1/items/x", "/v1/items/3"])
 def test_app_and_trace_are_freed_once_nobody_holds_them(url: str) -> None:
-    app = fastapi_app.build()
+    app, running = fastapi_app.build(), threads()
     with Client(app) as client:
         trace = client.get(url)
         assert trace.path
     references = [weakref.ref(app), weakref.ref(trace), weakref.ref(trace.root), weakref.ref(client)]
     del app, client, trace
+    end_of(threads() - running)
     gc.collect()
     assert [reference() for reference in references] == [None] * 4
 
 
 def test_a_trace_that_is_kept_does_not_keep_the_app() -> None:
-    app = fastapi_app.build()
+    app, running = fastapi_app.build(), threads()
     with Client(app) as client:
         trace = client.get("/health")
     reference = weakref.ref(app)
     del app, client
+    end_of(threads() - running)
     gc.collect()
     assert reference() is None
     assert trace.handler == "health"
