@@ -383,6 +383,22 @@ def test_the_loop_of_a_client_is_closed_with_it() -> None:
     assert loops[0].is_closed()
 
 
+def test_worker_threads_have_ended_as_soon_as_the_client_is_closed() -> None:
+    names: list[str] = []
+    app = FastAPI()
+
+    @app.get("/")
+    def where() -> None:
+        names.append(threading.current_thread().name)
+
+    before = threading.enumerate()
+    for _ in range(20):
+        with Client(app) as client:
+            client.get("/")
+        assert threading.enumerate() == before
+    assert set(names) == {"AnyIO worker thread"}
+
+
 def test_a_kept_trace_does_not_keep_the_app() -> None:
     app = Bare()
     ref = weakref.ref(app)

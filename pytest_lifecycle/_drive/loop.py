@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol, TypeVar, final
 
@@ -268,7 +269,14 @@ class OwnLoop:
         finally:
             for task in asyncio.all_tasks(self._loop):
                 task._log_destroy_pending = False  # type: ignore[attr-defined]  # it would not be cancelled
+            self._join_workers()
             self._loop.close()
+
+    def _join_workers(self) -> None:
+        """Wait for anyio's worker threads, which were told to stop as their request ended and know their loop."""
+        for thread in threading.enumerate():
+            if getattr(thread, "loop", None) is self._loop:
+                thread.join(GRACE)
 
     async def _wind_up(self) -> None:
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]

@@ -126,6 +126,7 @@ class Probe:
         "carries",
         "closing",
         "code",
+        "constant",
         "describe",
         "entering",
         "inherits",
@@ -176,6 +177,8 @@ class Probe:
         self.carries = carries
         self.inherits = inherits
         self.starts_only = not span and leaving is None and raising is None and inherits is None
+        is_constant = describe is None and isinstance(self.name, str)
+        self.constant = Step(kind, str(self.name), self.target, builtin) if is_constant else None
         self.adapter = ""
 
     @property
@@ -187,6 +190,8 @@ class Probe:
         """Say what this call is; None where it is no step."""
         if self.describe is not None:
             return self.describe(call)
+        if self.constant is not None:
+            return self.constant
         name = self.name if isinstance(self.name, str) else self.name(call)
         return Step(self.kind, name, self.target, self.builtin)
 

@@ -151,8 +151,9 @@ class Recorder:
         previous = parent
         opened = None
         try:
-            if probe.opens is not None:
-                opened = probe.opens(call)
+            opens = probe.opens
+            if opens is not None:
+                opened = opens(call)
                 if opened is not None:
                     parent = call.parent = opened.root
                 elif parent is None or not call.is_step:
@@ -165,7 +166,7 @@ class Recorder:
                 else:
                     self._begin_silently(probe, call)
                 return
-            step = probe.step(call)
+            step = probe.constant or (probe.describe or probe.step)(call)
         except Exception as fault:
             self._fault(probe, fault, parent)
             return
@@ -176,7 +177,10 @@ class Recorder:
         if opened is not None:
             opened.outermost = span
         if probe.entering is not None:
-            self._tell(probe.entering, probe, call)
+            try:
+                probe.entering(call)
+            except Exception as fault:
+                self._fault(probe, fault, span)
 
     def _span(self, step: Step, probe: Probe, call: Call, parent: Span, previous: Span | None) -> Span:
         frame = call.frame

@@ -49,25 +49,36 @@ class Span:
         parent: The step it began in; None for the root.
         thread: `threading.get_ident` of the thread it began in.
         short_circuited: True where it answered itself instead of calling what it wraps.
+        reached_inner: Whether the request was handed on to another layer, a router or a handler inside it.
+        expected: What the observer expects to run beneath it, while it runs.
     """
 
-    # Most steps need few of these: what is not set costs nothing per span.
-    exception: BaseException | None = None
-    short_circuited: bool = False
-    reached_inner: bool = False
-    """Whether the request was handed on to another layer, a router or a handler inside it."""
-    expected: Mapping[int, Any] | None = None
-    """What the observer expects to run beneath it, while it runs."""
-    _attributes: dict[str, Any] | None = None
-    _frame: FrameType | None = None
-    _previous: Span | None = None
-    _probe: Any = None
-    _send: object = None
-    _send_code = 0
-    _thrown: BaseException | None = None
-    _crossed = False
-    _pauses: list[float] | None = None
-    _end: float | None = None
+    __slots__ = (
+        "__weakref__",
+        "_attributes",
+        "_crossed",
+        "_end",
+        "_frame",
+        "_pauses",
+        "_previous",
+        "_probe",
+        "_send",
+        "_send_code",
+        "_thrown",
+        "builtin",
+        "children",
+        "exception",
+        "exchange",
+        "expected",
+        "kind",
+        "name",
+        "parent",
+        "reached_inner",
+        "short_circuited",
+        "start",
+        "target",
+        "thread",
+    )
 
     def __init__(
         self,
@@ -87,6 +98,20 @@ class Span:
         self.thread = thread
         self.exchange = exchange
         self.children: list[Span] = []
+        self.exception: BaseException | None = None
+        self.short_circuited = False
+        self.reached_inner = False
+        self.expected: Mapping[int, Any] | None = None
+        self._attributes: dict[str, Any] | None = None
+        self._frame: FrameType | None = None
+        self._previous: Span | None = None
+        self._probe: Any = None
+        self._send: object = None
+        self._send_code = 0
+        self._thrown: BaseException | None = None
+        self._crossed = False
+        self._pauses: list[float] | None = None
+        self._end: float | None = None
         self.start = perf_counter()
 
     @property
@@ -145,11 +170,7 @@ class Span:
         """End the step and let go of all that only its observation needed."""
         if self._end is None:
             self._end = perf_counter()
-        self._frame = self._previous = self._probe = self._send = None
-        if self.expected is not None:
-            self.expected = None
-        if self._thrown is not None:
-            self._thrown = None
+        self._frame = self._previous = self._probe = self._send = self.expected = self._thrown = None
 
     def ancestors(self) -> Iterator[Span]:
         """Give the steps around it, the nearest first."""

@@ -31,6 +31,7 @@ class Shape:
 
     def __init__(self, *parameters: str) -> None:
         self.parameters = parameters
+        self._count = len(parameters)
         self._names: dict[int, tuple[str, ...]] = {}
         self._steps: dict[tuple[int, int], Step] = {}
         self._alive: list[object] = []  # ids are keys
@@ -66,27 +67,26 @@ class Shape:
 
     def argument(self, call: Call, index: int) -> Any:
         """Give one of the interface's own arguments of a call, by its place among them."""
-        return call.values[self.names_of(call.frame.f_code)[index - len(self.parameters)]]
+        return call.values[self.names_of(call.frame.f_code)[index - self._count]]
 
     def names_of(self, code: types.CodeType) -> tuple[str, ...]:
         """Give the names of a function's positional parameters."""
-        names = self._names.get(id(code))
-        if names is None:
-            names = self._names[id(code)] = code.co_varnames[: code.co_argcount]
+        key = id(code)
+        if key not in self._names:
+            self._names[key] = code.co_varnames[: code.co_argcount]
             self._alive.append(code)
-        return names
+        return self._names[key]
 
     def step(self, call: Call) -> Step:
         """Say what this call is. It is worked out once for each function and class."""
         code = call.frame.f_code
         names = self.names_of(code)
-        owner = call.values[names[0]] if len(names) > len(self.parameters) else None
+        owner = call.values[names[0]] if len(names) > self._count else None
         key = (id(code), id(type(owner)))
-        step = self._steps.get(key)
-        if step is None:
-            step = self._steps[key] = self._classify(code, owner, call)
+        if key not in self._steps:
+            self._steps[key] = self._classify(code, owner, call)
             self._alive.append(type(owner))
-        return step
+        return self._steps[key]
 
     def _classify(self, code: types.CodeType, owner: Any, call: Call) -> Step:
         is_method = owner is not None and _has_method(owner, code)
@@ -201,22 +201,19 @@ def prefix_of(span: Span) -> str:
 
 def is_call_of(function: Any, call: Call) -> bool:
     """Whether a running frame is a call of this very callable, not of another one with the same code."""
-    code = call.frame.f_code
     while isinstance(function, functools.partial):
         function = function.func
     if isinstance(function, types.MethodType):
         return call.owner is function.__self__
+    code = call.frame.f_code
     if isinstance(function, types.FunctionType):
         values = call.values
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
-            if _content(cell) is not values.get(name):
-                return False
+            try:
+                if cell.cell_contents is not values.get(name):
+                    return False
+            except ValueError:  # it is empty
+                if values.get(name) is not None:
+                    return False
         return True
     return code.co_argcount == 0 or call.owner is function
-
-
-def _content(cell: types.CellType) -> object:
-    try:
-        return cell.cell_contents
-    except ValueError:
-        return None

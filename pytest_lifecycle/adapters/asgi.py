@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any, final
 
@@ -31,7 +31,7 @@ class AsgiAdapter(Adapter):
     supports = "ASGI 3.0"
 
     def __init__(self) -> None:
-        self._senders: dict[int, tuple[types.CodeType, int]] = {}
+        self._senders: dict[int, _Sender] = {}
 
     def forget(self) -> None:
         self._senders.clear()
@@ -92,15 +92,16 @@ class AsgiAdapter(Adapter):
 
     def _opens(self, call: Call) -> Exchange | None:
         """Open an exchange where this call is the start of a request."""
-        scope = SHAPE.argument(call, 0)
+        scope = call.values[SHAPE.names_of(call.frame.f_code)[-3]]
+        parent = call.parent
+        exchange = parent.exchange if parent is not None else None
+        edge = exchange.edge if exchange is not None else ()
+        if edge and scope is edge[0]:
+            return None  # handed on as it came, as most layers do
         if scope["type"] != "http":
             call.is_step = False
             return None
-        parent = call.parent
         if parent is not None and parent.exchange is not None:
-            edge = parent.exchange.edge
-            if edge and scope is edge[0]:
-                return None
             receive = SHAPE.argument(call, 1)
             if not edge:
                 parent.exchange.edge = _edge(scope, receive, SHAPE.argument(call, 2))
@@ -112,18 +113,17 @@ class AsgiAdapter(Adapter):
         return opened
 
     def _entering(self, call: Call) -> None:
-        if call.span is not None:
-            self._watch_layer(call.span, SHAPE.argument(call, 2))
-
-    def _watch_layer(self, span: Span, send: Any) -> None:
         """See what crosses the `send` that this layer was given."""
+        span, send = call.span, call.values[SHAPE.names_of(call.frame.f_code)[-1]]
+        if span is None:
+            return
         code = send.__code__ if type(send) is types.FunctionType else code_of(send)
         if code is None:
             return
         span._send = send
-        span._send_code = id(code)
-        if id(code) not in self._senders:
-            self._senders[id(code)] = (code, bound_arguments(send))
+        span._send_code = key = id(code)
+        if key not in self._senders:
+            self._senders[key] = _Sender(code, bound_arguments(send))
             self.watcher.watch(Probe(code, span=False, entering=self._sent))
 
     def _sent(self, call: Call) -> None:
@@ -132,38 +132,31 @@ class AsgiAdapter(Adapter):
         if span is None or span.exchange is None:
             return
         exchange = span.exchange
-        if exchange.responded_at is not None and not exchange.captures:
-            return  # the head is through, and the driver itself takes the body
-        message = self._message(call)
-        if not isinstance(message, Mapping):
+        code = call.frame.f_code
+        edge = exchange.edge
+        may_be_edge = len(edge) == 4 and edge[3] is code
+        if exchange.responded_at is not None and not (may_be_edge and exchange.captures):
+            return  # the head is through: only the app's edge sees a body that its driver does not take itself
+        message = self._senders[id(code)].message(call)
+        if not isinstance(message, (dict, Mapping)):
             return
         kind = message.get("type")
         if kind == "http.response.start":
-            for layer in self._left_layers(span, call):
-                exchange.cross(layer)
-            if self._is_edge(exchange, call) and exchange.responded_at is None:
+            self._leave_layers(exchange, span, call)
+            if exchange.responded_at is None and may_be_edge and is_call_of(edge[2], call):
                 exchange.responded_at = perf_counter()
                 if exchange.captures:
                     exchange.respond(message.get("status"), list(message.get("headers", ())))  # type: ignore[arg-type]
-        elif kind == "http.response.body" and exchange.captures and self._is_edge(exchange, call):
+        elif kind == "http.response.body" and exchange.captures and may_be_edge and is_call_of(edge[2], call):
             exchange.receive_body(bytes(message.get("body", b"")))
 
-    def _message(self, call: Call) -> object:
-        code = call.frame.f_code
-        index = self._senders[id(code)][1]
-        if code.co_argcount > index:
-            return call.values[code.co_varnames[index]]
-        rest = call.values.get(code.co_varnames[code.co_argcount + code.co_kwonlyargcount], ())
-        return rest[index - code.co_argcount] if isinstance(rest, tuple) and rest else None
-
     @staticmethod
-    def _left_layers(span: Span, call: Call) -> Iterator[Span]:
-        """Give the running layers that were given this `send`, innermost first.
+    def _leave_layers(exchange: Exchange, span: Span, call: Call) -> None:
+        """Note that the response leaves the running layers that were given this `send`, innermost first.
 
         A message goes outwards, so the search goes on where the last one ended.
         """
         key = id(call.frame.f_code)
-        exchange = call.exchange
         layer: Span | None = exchange.left[1] if exchange.left[0] is span else span
         other: object = None
         while layer is not None:
@@ -176,14 +169,30 @@ class AsgiAdapter(Adapter):
             return
         send = layer._send
         while layer is not None and layer._send is send:
-            exchange.left = (span, layer.parent)
-            yield layer
+            exchange.cross(layer)
             layer = layer.parent
+        exchange.left = (span, layer)
 
-    @staticmethod
-    def _is_edge(exchange: Exchange, call: Call) -> bool:
-        edge = exchange.edge
-        return len(edge) == 4 and edge[3] is call.frame.f_code and is_call_of(edge[2], call)
+
+@final
+class _Sender:
+    """Where the calls of a `send` hold the message."""
+
+    __slots__ = ("code", "index", "name")
+
+    def __init__(self, code: types.CodeType, index: int) -> None:
+        self.code = code  # keeps it alive: ids are keys
+        self.index = index
+        names = code.co_varnames
+        at = index if code.co_argcount > index else code.co_argcount + code.co_kwonlyargcount
+        self.name = names[at] if at < len(names) else ""
+
+    def message(self, call: Call) -> object:
+        """Give the message that is sent."""
+        if self.code.co_argcount > self.index:
+            return call.values[self.name]
+        rest = call.values.get(self.name, ())
+        return rest[self.index - self.code.co_argcount] if isinstance(rest, tuple) and rest else None
 
 
 def _edge(scope: Any, receive: Any, send: Any) -> tuple[object, ...]:

@@ -253,9 +253,9 @@ async def stuck(scope: Scope, receive: Receive, send: Send) -> None:
 @LOOPS
 def test_the_deadline_names_the_layer_and_the_next_request_is_fine(run: Callable[[Main], None]) -> None:
     async def main() -> None:
-        async with AsyncClient(stuck, lifespan=False, timeout=0.05) as client:
+        async with AsyncClient(stuck, lifespan=False) as client:
             with observe() as traces, pytest.raises(DeadlineExceeded) as caught:
-                await client.get("/")
+                await client.get("/", timeout=0.05)
             assert (await client.get("/fine")).text == "fine"
         assert caught.value.slug == "deadline"
         assert str(caught.value) == (

@@ -525,8 +525,10 @@ def test_a_test_that_is_cancelled_in_the_block_leaves_no_app_running(run: Callab
 
     async def main() -> None:
         async with AsyncClient(app, lifespan=False) as client:
-            with observe() as traces, anyio.move_on_after(0.05):
+            with observe() as traces, anyio.CancelScope() as scope:
                 async with client.stream("GET", "/later") as stream:
+                    await anext(stream.aiter_bytes())
+                    scope.cancel()
                     await stream.aread()
             for _ in range(10):
                 await anyio.lowlevel.checkpoint()

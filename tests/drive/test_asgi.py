@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_lifecycle import AsyncClient, Client, DeadlineExceeded, observe
@@ -564,6 +564,7 @@ async def called_raw(app: AsgiApp, scope: Scope, body: bytes) -> tuple[Any, Line
     return sent[0]["status"], sent[0]["headers"], b"".join(message.get("body", b"") for message in sent[1:])
 
 
+@settings(deadline=None)
 @given(path=st.text(max_size=20), query=st.text(max_size=20), headers=Headers, body=st.binary(max_size=200))
 def test_any_request_comes_back_from_an_echo_as_from_a_raw_call(
     path: str, query: str, headers: list[tuple[str, bytes]], body: bytes
@@ -587,6 +588,7 @@ def test_any_request_comes_back_from_an_echo_as_from_a_raw_call(
     assert (trace.status, found, trace.content) == expected
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=50), max_size=8))
 def test_a_body_is_the_same_however_it_is_cut(pieces: list[bytes]) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

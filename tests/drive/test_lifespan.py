@@ -171,7 +171,8 @@ def test_a_task_group_can_be_open_across_its_yield_and_serve_requests(how: str) 
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            return await starlette(scope, receive, send)
+            await starlette(scope, receive, send)
+            return
         assert anyio.lowlevel.current_token() == starlette.state.token  # the same loop
         done = anyio.Event()
 
@@ -387,7 +388,7 @@ def test_a_failure_is_raised_and_the_next_client_is_fine(
     app: AsgiApp, kind: type[BaseException], slug: str | None, message: str, how: str
 ) -> None:
     with pytest.raises(kind) as caught:
-        asked(app, how, timeout=0.05)
+        asked(app, how, timeout=0.05 if slug == "lifespan-deadline" else 10.0)
     assert type(caught.value) is kind
     assert (str(caught.value), getattr(caught.value, "slug", None)) == (message, slug)
     if kind is ValueError:

@@ -11,7 +11,7 @@ from wsgiref.util import FileWrapper
 from wsgiref.validate import validator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_lifecycle import Client
@@ -519,6 +519,7 @@ Name = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=8)
 Value = st.text(st.characters(max_codepoint=255, exclude_characters="\0\r\n"), max_size=20)
 
 
+@settings(deadline=None)
 @given(
     path=st.binary(max_size=20),
     query=st.text(max_size=20),
