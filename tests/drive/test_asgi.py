@@ -564,8 +564,12 @@ async def called_raw(app: AsgiApp, scope: Scope, body: bytes) -> tuple[Any, Line
     return sent[0]["status"], sent[0]["headers"], b"".join(message.get("body", b"") for message in sent[1:])
 
 
+# httpx resolves dot segments, as a browser does (RFC 3986, section 5.2.4): the app never gets them.
+Paths = st.text(max_size=20).filter(lambda path: not {".", ".."} & set(path.split("/")))
+
+
 @settings(deadline=None)
-@given(path=st.text(max_size=20), query=st.text(max_size=20), headers=Headers, body=st.binary(max_size=200))
+@given(path=Paths, query=st.text(max_size=20), headers=Headers, body=st.binary(max_size=200))
 def test_any_request_comes_back_from_an_echo_as_from_a_raw_call(
     path: str, query: str, headers: list[tuple[str, bytes]], body: bytes
 ) -> None:
