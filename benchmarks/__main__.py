@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from . import apps
 from .layers import kept_trace, per_layer
 from .requests import against_asgi_clients, against_own_client
-from .start import start_cost
+from .start import run_cost, start_cost
 
 NEWER = sys.version_info >= (3, 12)
 
@@ -74,6 +74,7 @@ def wsgi_rows(rounds: int, repeats: int) -> list[Row]:
 def other_rows(rounds: int, repeats: int) -> list[Row]:
     """Measure layers, memory and pytest's start."""
     took, modules = start_cost(rounds)
+    plain, installed = run_cost(rounds)
     return [
         *[
             Row(f"one more pass-through layer, from {span}", seconds * 1e6, "us", goal(8, 40))
@@ -82,6 +83,8 @@ def other_rows(rounds: int, repeats: int) -> list[Row]:
         Row("a kept trace of the FastAPI app", kept_trace() / 1024, "KiB"),
         Row("importing the unused plugin, beside pytest", took * 1e3, "ms"),
         Row("modules that the unused plugin imports, beside pytest", len(modules), "modules"),
+        *[Row(f"    {module}", 1, "module") for module in modules],
+        Row("a pytest run without tests: with the unused plugin / without it", installed / plain),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 from itertools import pairwise
 
@@ -29,6 +30,7 @@ def kept_trace(count: int = 200) -> float:
         before = tracemalloc.get_traced_memory()[0]
         for _ in range(count):
             kept.append(client.get("/orders/1"))
+        gc.collect()
         after = tracemalloc.get_traced_memory()[0]
         tracemalloc.stop()
     return (after - before) / count

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from statistics import median
 
 PROGRAM = """
@@ -28,3 +29,25 @@ def start_cost(rounds: int) -> tuple[float, list[str]]:
         took, modules = json.loads(done.stdout)
         times.append(took)
     return median(times), modules
+
+
+WHOLE_RUN = """
+import sys, time
+import pytest
+pytest.main(["-q", "-p", "no:cacheprovider", *sys.argv[1:]])
+print(time.process_time())
+"""
+
+
+def run_cost(rounds: int) -> tuple[float, float]:
+    """Give the median processor time of a pytest run without tests, in seconds: without the plugin, and with it."""
+    times: dict[bool, list[float]] = {False: [], True: []}
+    with tempfile.TemporaryDirectory() as empty:
+        for turn in range(rounds + 1):
+            for is_installed in times:
+                options = [] if is_installed else ["-p", "no:lifecycle"]
+                command = [sys.executable, "-c", WHOLE_RUN, *options]
+                done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=empty)
+                if turn:  # the first round warms up
+                    times[is_installed].append(float(done.stdout.split()[-1]))
+    return median(times[False]), median(times[True])

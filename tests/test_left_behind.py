@@ -32,18 +32,18 @@ def living(kind: type, is_left: Callable[[Any], bool]) -> set[int]:
     return {id(found) for found in gc.get_objects() if issubclass(type(found), kind) and is_left(found)}
 
 
-def is_left(thread: threading.Thread) -> bool:
+def goes_on(thread: threading.Thread) -> bool:
     """Whether the thread goes on; those that trio keeps for its next call of a sync function end by themselves."""
-    if thread is threading.main_thread() or thread.name.startswith("Trio thread"):
+    if thread.name.startswith("Trio thread"):
         return False
     thread.join(2)  # asgiref's thread ends as its executor is collected
     return thread.is_alive()
 
 
-def census() -> dict[str, object]:
-    """Say what there is now that should be the same later."""
+def census(known: set[threading.Thread]) -> dict[str, object]:
+    """Say what there is now that should be the same later; of threads, those that were not known before."""
     gc.collect()
-    threads = {thread for thread in threading.enumerate() if is_left(thread)}
+    threads = {thread for thread in set(threading.enumerate()) - known if goes_on(thread)}
     gc.collect()  # what the threads that ended meanwhile held
     tools: dict[int, object] = {}
     if sys.version_info >= (3, 12):
@@ -66,9 +66,10 @@ def census() -> dict[str, object]:
 def leaving_nothing() -> Iterator[Refs]:
     """Check that all is as before, and that what is referred to weakly is gone."""
     refs: Refs = []
-    before = census()
+    threads = set(threading.enumerate())
+    before = census(threads)
     yield refs
-    assert census() == before
+    assert census(threads) == before
     assert before["current"] is None
     assert [ref() for ref in refs if ref() is not None] == []
     assert refs
@@ -269,13 +270,27 @@ def test_after_a_lifespan_that_fails(run: Callable[..., Any], make: Callable[[],
             ask_async(run, make(), refs, "/", timeout=0.01)
 
 
-def test_after_a_shutdown_that_hangs() -> None:
-    class Staying(Bare):
-        async def live(self, receive: Receive, send: Send) -> None:
-            await receive()
-            await send({"type": "lifespan.startup.complete"})
-            await forever()
+class Staying(Bare):
+    async def live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await forever()
 
+
+@pytest.mark.parametrize("make", [Bare, Failing, Hanging, Staying])
+def test_no_task_is_left_in_the_test_s_own_loop(make: Callable[[], Any]) -> None:
+    async def main() -> None:
+        client = AsyncClient(make(), timeout=0.01)
+        with suppress(LifecycleError, ValueError):
+            await client.get("/")
+        with suppress(LifecycleError):
+            await client.aclose()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(main())
+
+
+def test_after_a_shutdown_that_hangs() -> None:
     for run in (on_asyncio, on_trio):
         with leaving_nothing() as refs:
             with suppress(LifecycleError):

@@ -22,7 +22,7 @@ from .._trace.exchange import Exchange
 from .._trace.span import Span
 from .._trace.story import path_entry
 from .._trace.trace import Trace
-from .encode import RequestArguments, absolute_url, encode, encoding, may_share_secrets, redirect_target
+from .encode import RequestArguments, absolute_url, encode, may_share_secrets, not_encodable, redirect_target
 from .interface import Interface, interface_of
 
 MAX_REDIRECTS = 20
@@ -118,13 +118,14 @@ class BaseClient:
     # -- requests
 
     def _build(self, method: str, url: str | httpx.URL, arguments: RequestArguments) -> httpx.Request:
-        if not isinstance(url, str | httpx.URL):
+        if not isinstance(url, (str, httpx.URL)):
             raise UsageProblem(
                 f"{url!r:.80} is no URL. Give a path, or a URL such as 'http://testserver/orders'.", slug="unusable-url"
             )
         target = absolute_url(self.base_url, str(url))
+        given = dict(arguments)
         headers, cookies = arguments.get("headers"), arguments.get("cookies")
-        with encoding(method, target, arguments):
+        try:
             if self.headers:
                 arguments["headers"] = httpx.Headers(self.headers)
                 arguments["headers"].update(headers)
@@ -136,7 +137,9 @@ class BaseClient:
                 request.read()  # what cannot be read is found here, and a redirect can send it again
             if self.interface == "wsgi" and not isinstance(request.stream, httpx.SyncByteStream):
                 raise TypeError("a WSGI app cannot be given an async iterable")
-            return request
+        except (TypeError, ValueError, AttributeError, LookupError) as error:
+            raise not_encodable(method, target, given, error) from error
+        return request
 
     def _converse(self, request: httpx.Request, auth: Any, follow: bool | None) -> Conversation:
         """Yield the requests of one call and take their traces: auth flows and redirects."""
@@ -145,8 +148,10 @@ class BaseClient:
         while True:
             trace = yield from self._authenticated(request, auth)
             trace.history.extend(history)
+            if not follows or trace.status not in REDIRECTS:
+                return trace
             location = trace.headers.get("location")
-            if not follows or trace.status not in REDIRECTS or not location:
+            if not location:
                 return trace
             if len(history) >= MAX_REDIRECTS:
                 raise UsageProblem(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, TypedDict, cast
 from urllib.parse import unquote
@@ -20,6 +19,9 @@ DEFAULT_HEADERS = (
     (b"user-agent", b"pytest-lifecycle"),
 )
 PORTS = {"http": 80, "https": 443}
+NO_BODY = httpx.ByteStream(b"")
+SAYS_ITS_LENGTH = frozenset({"POST", "PUT", "PATCH"})
+"""Methods whose requests have a content-length even where they have no body (RFC 9110, section 8.6)."""
 
 
 class RequestArguments(TypedDict, total=False):
@@ -36,28 +38,23 @@ class RequestArguments(TypedDict, total=False):
 
 
 def encode(method: str, url: httpx.URL, arguments: RequestArguments) -> httpx.Request:
-    """Make a request; errors are httpx's, see `encoding`."""
+    """Make a request; errors are httpx's, see `not_encodable`."""
     given: dict[str, Any] = {name: value for name, value in arguments.items() if value is not None}
+    if not given and method not in SAYS_ITS_LENGTH:  # nothing to encode: httpx need not look for it
+        request = httpx.Request(method, url, headers=[(b"Host", url.netloc)], stream=NO_BODY)
+        request.read()
+        return request
     return httpx.Request(method, url, **given)
 
 
-@contextmanager
-def encoding(method: str, url: httpx.URL, arguments: RequestArguments) -> Iterator[None]:
-    """Say what cannot be encoded, by its type: the values may be secret.
-
-    Raises:
-        UsageProblem: The body or the headers cannot be encoded.
-    """
-    given = {name: type(value).__name__ for name, value in arguments.items() if value is not None}
-    try:
-        yield
-    except (TypeError, ValueError, AttributeError, LookupError) as error:
-        shown = ", ".join(f"{name}=<{kind}>" for name, kind in given.items())
-        raise UsageProblem(
-            f"{method} {redact_url(str(url))} cannot be encoded ({type(error).__name__}: {error}) from {shown}."
-            " Give json= something that JSON can hold, data= a dict, content= bytes, text or an iterable of bytes.",
-            slug="body-not-encodable",
-        ) from error
+def not_encodable(method: str, url: httpx.URL, arguments: Mapping[str, Any], error: Exception) -> UsageProblem:
+    """Say what cannot be encoded, by its type: the values may be secret."""
+    shown = ", ".join(f"{name}=<{type(value).__name__}>" for name, value in arguments.items() if value is not None)
+    return UsageProblem(
+        f"{method} {redact_url(str(url))} cannot be encoded ({type(error).__name__}: {error}) from {shown}."
+        " Give json= something that JSON can hold, data= a dict, content= bytes, text or an iterable of bytes.",
+        slug="body-not-encodable",
+    )
 
 
 def may_share_secrets(before: httpx.URL, after: httpx.URL) -> bool:
@@ -122,11 +119,12 @@ def outgoing(request: httpx.Request, *, root_path: str, client: tuple[str, int])
     headers = [(name.lower(), value) for name, value in request.headers.raw]
     names = {name for name, _ in headers}
     headers += [line for line in DEFAULT_HEADERS if line[0] not in names]
+    scheme = url.scheme
     return Outgoing(
         method=request.method,
-        scheme=url.scheme,
+        scheme=scheme,
         host=url.host,
-        port=url.port or PORTS[url.scheme],
+        port=url.port or PORTS[scheme],
         path=unquote(raw_path.decode("ascii")),
         raw_path=raw_path,
         query=query,
@@ -139,6 +137,8 @@ def outgoing(request: httpx.Request, *, root_path: str, client: tuple[str, int])
 
 def _body(request: httpx.Request) -> Body:
     stream: object = request.stream
+    if stream is NO_BODY:
+        return b""
     if isinstance(stream, httpx.ByteStream):
         return b"".join(stream)
     return cast("Iterable[bytes] | AsyncIterable[bytes]", stream)

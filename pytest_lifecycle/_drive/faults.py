@@ -115,6 +115,8 @@ def as_piece(value: Any, faults: list[str]) -> bytes:
 
 
 def _as_bytes(value: Any, errors: str = "strict") -> bytes:
+    if type(value) is bytes:
+        return value
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
     return str(value).encode("latin-1", errors)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable
-from dataclasses import dataclass
-from typing import final
+from typing import NamedTuple
 
 from .._errors import UsageProblem
 
@@ -24,9 +23,7 @@ def check_upload(piece: object) -> None:
         )
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """What a server knows of a request once it has read its head.
 
     Attributes:

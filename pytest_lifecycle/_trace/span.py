@@ -180,12 +180,18 @@ class Span:
             span = span.parent
 
     def walk(self) -> Iterator[Span]:
-        """Give it and all steps inside it, in the order begun."""
+        """Give it and all steps inside it, in the order begun.
+
+        They are collected at once: a generator would hand control over for each of them.
+        """
+        found: list[Span] = []
         pending: list[Span] = [self]
         while pending:
             span = pending.pop()
-            yield span
-            pending.extend(reversed(span.children))
+            found.append(span)
+            if span.children:
+                pending += span.children[::-1]
+        return iter(found)
 
     def __repr__(self) -> str:
         return f"<Span {self.kind} {self.name!r}>"

@@ -15,11 +15,12 @@ LAYERS = frozenset({Kind.MIDDLEWARE, Kind.DECORATOR})
 def steps_of(exchange: Exchange) -> list[Span]:
     """Give the steps of the way in, in the order begun: what the user configured and what the router chose."""
     answered = exchange.responded_at
-    route = matched_route(exchange.root)
+    spans = list(exchange.root.walk())
+    route = _route_among(spans)
     return [
         span
-        for span in exchange.root.walk()
-        if (span is route or (span.kind in STEPS and not span.builtin))
+        for span in spans
+        if ((span.kind in STEPS and not span.builtin) or span is route)
         and (answered is None or span.start <= answered)
         and not span.fact("after_response")
     ]
@@ -44,8 +45,15 @@ def deepest_step(steps: Iterable[Span]) -> Span | None:
 
 def matched_route(root: Span) -> Span | None:
     """Give the routing span of the route that was chosen: the last word of the routers, if it is a match."""
-    said = [span for span in root.walk() if verdict_of(span) is not None]
-    return said[-1] if said and verdict_of(said[-1]) is Verdict.MATCHED else None
+    return _route_among(root.walk())
+
+
+def _route_among(spans: Iterable[Span]) -> Span | None:
+    last: Span | None = None
+    for span in spans:
+        if span._attributes is not None and verdict_of(span) is not None:
+            last = span
+    return last if last is not None and verdict_of(last) is Verdict.MATCHED else None
 
 
 def handler_of(root: Span) -> Span | None:
