@@ -27,6 +27,7 @@ class Call:
     """One activation of a watched function; valid only inside the callback that receives it.
 
     Attributes:
+        probe: What watches the function.
         frame: The running frame.
         parent: The span around it; None outside any request.
         span: Its own span; None for a probe that makes none.
@@ -35,9 +36,10 @@ class Call:
         is_step: Whether it counts; `opens` may find out that it does not.
     """
 
-    __slots__ = ("_values", "error", "frame", "is_step", "parent", "result", "span")
+    __slots__ = ("_values", "error", "frame", "is_step", "parent", "probe", "result", "span")
 
-    def __init__(self, frame: types.FrameType, parent: Span | None) -> None:
+    def __init__(self, probe: Probe, frame: types.FrameType, parent: Span | None) -> None:
+        self.probe = probe
         self.frame = frame
         self.parent = parent
         self.span: Span | None = None
@@ -60,7 +62,7 @@ class Call:
     @property
     def owner(self) -> Any:
         """The first argument: `self` of a method."""
-        return self.values[self.frame.f_code.co_varnames[0]]
+        return self.values[self.probe.first]
 
     @property
     def exchange(self) -> Exchange:
@@ -106,7 +108,10 @@ class Probe:
         entering: Called as the call starts, with `Call.span` set.
         leaving: Called as it returns or unwinds, with `Call.result` or `Call.error` set. On CPython 3.11 the error
             is a placeholder: whatever needs the exception itself belongs in `raising`.
-        closing: Called with the span, and the error as in `leaving`, as the call ends: for what needs no more.
+        answering: Called with the span, and the error as in `leaving`, as a call ends that handed the request on
+            to no layer, router or handler inside it.
+        passing: Called with the frame and the span around it, as a call inside a request starts, and nothing else is:
+            for what is called so often that a `Call` costs too much.
         raising: Called with the span (without one: the span around it) and the exception that left the call.
         carries: Whether a coroutine that the call returns without awaiting it belongs to the call:
             its span then ends with that coroutine.
@@ -121,19 +126,21 @@ class Probe:
 
     __slots__ = (
         "adapter",
+        "answering",
         "applies",
         "builtin",
         "carries",
-        "closing",
         "code",
         "constant",
         "describe",
         "entering",
+        "first",
         "inherits",
         "kind",
         "leaving",
         "name",
         "opens",
+        "passing",
         "raising",
         "span",
         "starts_only",
@@ -154,7 +161,8 @@ class Probe:
         entering: Callback | None = None,
         leaving: Callback | None = None,
         raising: Callable[[Span, BaseException], None] | None = None,
-        closing: Callable[[Span, BaseException | None], None] | None = None,
+        answering: Callable[[Span, BaseException | None], None] | None = None,
+        passing: Callable[[types.FrameType, Span], None] | None = None,
         carries: bool = False,
         inherits: Callable[[Call], Span | None] | None = None,
     ) -> None:
@@ -162,6 +170,7 @@ class Probe:
         if code is None:
             raise ValueError(f"{target!r} has no Python code to watch.")
         self.code = code
+        self.first = code.co_varnames[0] if code.co_varnames else ""
         self.kind = kind
         self.name = name_of(target) if name is None else name
         self.target = location_of(target)
@@ -173,7 +182,8 @@ class Probe:
         self.entering = entering
         self.leaving = leaving
         self.raising = raising
-        self.closing = closing
+        self.answering = answering
+        self.passing = passing
         self.carries = carries
         self.inherits = inherits
         self.starts_only = not span and leaving is None and raising is None and inherits is None
@@ -184,7 +194,7 @@ class Probe:
     @property
     def reads_nothing(self) -> bool:
         """Whether a call means nothing at all: a function that has the shape of a step without being one."""
-        return self.starts_only and self.entering is None
+        return self.starts_only and self.entering is None and self.passing is None
 
     def step(self, call: Call) -> Step | None:
         """Say what this call is; None where it is no step."""
@@ -196,13 +206,19 @@ class Probe:
         return Step(self.kind, name, self.target, self.builtin)
 
 
-Expected = dict[int, Probe]
-"""What is to run next beneath a span, by the `id` of its code."""
+@final
+class Expected(dict[int, Probe]):
+    """What is to run next beneath a span, by the `id` of its code: `Span.expected`.
 
+    Attributes:
+        watcher: Who watches these functions already.
+    """
 
-def expecting(probes: Iterable[Probe]) -> Expected:
-    """Make the table that `Span.expected` holds: these functions are steps when they run beneath that span."""
-    return {id(probe.code): probe for probe in probes}
+    __slots__ = ("watcher",)
+
+    def __init__(self, probes: Iterable[Probe]) -> None:
+        super().__init__((id(probe.code), probe) for probe in probes)
+        self.watcher: object = None
 
 
 def unwrapped(function: object) -> object:
@@ -218,11 +234,13 @@ def unwrapped(function: object) -> object:
 
 def code_of(function: object) -> types.CodeType | None:
     """Give the code object that runs when this is called; None where it is compiled."""
+    if type(function) is types.FunctionType:
+        return function.__code__
     function = unwrapped(function)
-    if isinstance(function, types.CodeType):
-        return function
     if isinstance(function, types.FunctionType):
         return function.__code__
+    if isinstance(function, types.CodeType):
+        return function
     if isinstance(function, property):
         return code_of(function.fget)
     if isinstance(function, type):

@@ -14,7 +14,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol, final
 
 from .._trace.span import Kind, Span
-from .probe import Call, Probe, Step
+from .probe import Call, Expected, Probe
 
 if TYPE_CHECKING:
     from .._trace.exchange import Exchange
@@ -90,12 +90,12 @@ class Recorder:
         watched = self._watched(probe.code, discovered=discovered, starts_only=probe.starts_only)
         watched.probes.append(probe)
 
-    def expect(self, span: Span, expected: dict[int, Probe]) -> None:
+    def expect(self, span: Span, expected: Expected) -> None:
         """Watch these functions: a call beneath the span is a step, any other call is none."""
-        for probe in expected.values():
-            watched = self.table.get(id(probe.code))
-            if watched is None or not watched.expectable:
+        if expected.watcher is not self:
+            for probe in expected.values():
                 self._watched(probe.code).expectable = True
+            expected.watcher = self
         span.expected = {**span.expected, **expected} if span.expected else expected
 
     def _watched(self, code: types.CodeType, *, discovered: bool = False, starts_only: bool = False) -> Watched:
@@ -142,29 +142,30 @@ class Recorder:
         return None
 
     def _begin(self, probe: Probe, frame: types.FrameType, parent: Span | None) -> None:
-        if parent is None:
-            if probe.inherits is not None:
-                self._inherit(probe, Call(frame, None))
-            if probe.opens is None:
-                return
-        call = Call(frame, parent)
+        """Open the span of a call. Each layer of each request comes by here: look-ups and calls are spared."""
+        if parent is None and not (probe.opens or probe.inherits):
+            return
         previous = parent
         opened = None
         try:
-            opens = probe.opens
-            if opens is not None:
-                opened = opens(call)
+            if probe.passing is not None:
+                if parent is not None:
+                    probe.passing(frame, parent)
+                return
+            call = Call(probe, frame, parent)
+            if parent is None and probe.inherits is not None:
+                self._inherit(probe, call)
+                return
+            if probe.applies is not None and not probe.applies(call):
+                return
+            if probe.opens is not None:
+                opened = probe.opens(call)
                 if opened is not None:
                     parent = call.parent = opened.root
                 elif parent is None or not call.is_step:
                     return
-            if probe.applies is not None and not probe.applies(call):
-                return
             if not probe.span:
-                if probe.starts_only and probe.entering is not None:
-                    probe.entering(call)
-                else:
-                    self._begin_silently(probe, call)
+                self._begin_silently(probe, call)
                 return
             step = probe.constant or (probe.describe or probe.step)(call)
         except Exception as fault:
@@ -173,7 +174,17 @@ class Recorder:
         if step is None:
             return
         assert parent is not None
-        span = self._span(step, probe, call, parent, previous)
+        kind, name, target, builtin = step
+        call.span = span = Span(kind, name, target, builtin, parent, get_ident(), parent.exchange)
+        span._frame, span._previous, span._probe = frame, previous, probe
+        parent.children.append(span)
+        self.open[id(frame)] = span
+        CURRENT.set(span)
+        if kind in INNER:
+            around: Span | None = parent
+            while around is not None and not around.reached_inner:
+                around.reached_inner = True
+                around = around.parent
         if opened is not None:
             opened.outermost = span
         if probe.entering is not None:
@@ -182,31 +193,9 @@ class Recorder:
             except Exception as fault:
                 self._fault(probe, fault, span)
 
-    def _span(self, step: Step, probe: Probe, call: Call, parent: Span, previous: Span | None) -> Span:
-        frame = call.frame
-        kind = step.kind
-        span = Span(kind, step.name, step.target, step.builtin, parent, get_ident(), parent.exchange)
-        parent.children.append(span)
-        span._frame = frame
-        span._previous = previous
-        span._probe = probe
-        call.span = span
-        self.open[id(frame)] = span
-        CURRENT.set(span)
-        if kind in INNER:
-            around: Span | None = parent
-            while around is not None and not around.reached_inner:
-                around.reached_inner = True
-                around = around.parent
-        return span
-
     def _inherit(self, probe: Probe, call: Call) -> None:
         """Let a call in a thread of its own belong to the step that started it, until it returns."""
-        try:
-            span = probe.inherits(call) if probe.inherits is not None else None
-        except Exception as fault:
-            self._fault(probe, fault, None)
-            return
+        span = probe.inherits(call) if probe.inherits is not None else None
         if span is not None and span.exchange is not None and not span.exchange.is_over:
             call.parent = span
             CURRENT.set(span)
@@ -220,7 +209,7 @@ class Recorder:
             hidden._probe = probe
             self.open[id(call.frame)] = hidden
         if probe.entering is not None:
-            self._tell(probe.entering, probe, call)
+            probe.entering(call)
 
     def ended(self, frame: types.FrameType, result: object, error: BaseException | None) -> None:
         """A watched function returns, or an exception leaves it.
@@ -229,31 +218,29 @@ class Recorder:
         """
         span = self.open.pop(id(frame), None)
         if span is not None:
-            probe: Probe = span._probe
-            if error is not None and not isinstance(error, UnseenError):
-                self.raised(span, probe, error)
-            if result is not None and probe.carries and self._carry(span, result):
+            if result is not None and span._probe.carries and self._carry(span, result):
                 return
-            self._leave(span, probe, result, error)
+            self._leave(span, result, error)
         if self.carried and (carried := self.carried.pop(id(frame), None)) is not None:
             for carrier in carried[0]:
-                if error is not None and not isinstance(error, UnseenError):
-                    self.raised(carrier, carrier._probe, error)
-                self._leave(carrier, carrier._probe, result, error)
+                self._leave(carrier, result, error)
 
-    def _leave(self, span: Span, probe: Probe, result: object, error: BaseException | None) -> None:
-        frame = span._frame
+    def _leave(self, span: Span, result: object, error: BaseException | None) -> None:
+        """Close the span of a call. As `_begin`, it is made for speed."""
+        probe: Probe = span._probe
         previous = span._previous
-        if probe.closing is not None:
-            try:
-                probe.closing(span, error)
-            except Exception as fault:
-                self._fault(probe, fault, span)
-        if probe.leaving is not None and frame is not None:
-            call = Call(frame, span.parent)
-            call.span = span if probe.span else None
-            call.result, call.error = result, error
-            self._tell(probe.leaving, probe, call)
+        if error is not None and not isinstance(error, UnseenError):
+            self.raised(span, probe, error)
+        try:
+            if probe.answering is not None and not span.reached_inner:
+                probe.answering(span, error)
+            if probe.leaving is not None and span._frame is not None:
+                call = Call(probe, span._frame, span.parent)
+                call.span = span if probe.span else None
+                call.result, call.error = result, error
+                probe.leaving(call)
+        except Exception as fault:
+            self._fault(probe, fault, span)
         span.close()
         if not probe.span:
             if probe.inherits is not None:
@@ -331,12 +318,6 @@ class Recorder:
             CURRENT.set(span)
 
     # -- faults
-
-    def _tell(self, callback: Callable[[Call], None], probe: Probe, call: Call) -> None:
-        try:
-            callback(call)
-        except Exception as fault:
-            self._fault(probe, fault, call.span or call.parent)
 
     def _fault(self, probe: Probe, fault: Exception, span: Span | None) -> None:
         """Switch off a probe that raised and name it once; the request goes on."""

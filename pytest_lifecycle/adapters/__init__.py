@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .._observe.contract import Adapter
-from .._observe.probe import Call, Probe, Step, expecting, handler_chain
+from .._observe.probe import Call, Expected, Probe, Step, handler_chain
 from .._trace.facts import Validation, ValidationIssue, Verdict
 from .._trace.span import Kind, Span
 
@@ -42,6 +42,7 @@ def builtin_adapters() -> list[Adapter]:
 __all__ = [
     "Adapter",
     "Call",
+    "Expected",
     "Kind",
     "Probe",
     "Span",
@@ -50,6 +51,5 @@ __all__ = [
     "ValidationIssue",
     "Verdict",
     "builtin_adapters",
-    "expecting",
     "handler_chain",
 ]

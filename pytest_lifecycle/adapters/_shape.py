@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, final
 
 from .._observe.probe import Call, Step, code_of, plain_name
@@ -32,16 +32,7 @@ class Shape:
     def __init__(self, *parameters: str) -> None:
         self.parameters = parameters
         self._count = len(parameters)
-        self._names: dict[int, tuple[str, ...]] = {}
-        self._steps: dict[tuple[int, int], Step] = {}
-        self._alive: list[object] = []  # ids are keys
-        self._claimed: dict[int, tuple[types.CodeType, Step]] = {}
-
-    def forget(self) -> None:
-        """Drop what was remembered of classes and functions."""
-        self._names.clear()
-        self._steps.clear()
-        self._alive.clear()
+        self._claimed: dict[int, tuple[types.CodeType, Step]] = {}  # ids are keys: the code is kept alive
 
     def claim(self, function: object, step: Step) -> None:
         """Say what the calls of an app class's `__call__` are, for subclasses that override it."""
@@ -65,28 +56,23 @@ class Shape:
         code = code_of(value)
         return code is not None and self.fits(code)
 
-    def argument(self, call: Call, index: int) -> Any:
-        """Give one of the interface's own arguments of a call, by its place among them."""
-        return call.values[self.names_of(call.frame.f_code)[index - self._count]]
+    def names_in(self, code: types.CodeType) -> tuple[str, ...]:
+        """Give the names that the interface's own parameters have in this code."""
+        return code.co_varnames[code.co_argcount - self._count : code.co_argcount]
 
-    def names_of(self, code: types.CodeType) -> tuple[str, ...]:
-        """Give the names of a function's positional parameters."""
-        key = id(code)
-        if key not in self._names:
-            self._names[key] = code.co_varnames[: code.co_argcount]
-            self._alive.append(code)
-        return self._names[key]
+    def describer(self, code: types.CodeType) -> Callable[[Call], Step]:
+        """Give what says what a call of this code is. It is worked out once for each class that has the method."""
+        first = code.co_varnames[0] if code.co_argcount > self._count else None
+        steps: dict[type, Step] = {}
 
-    def step(self, call: Call) -> Step:
-        """Say what this call is. It is worked out once for each function and class."""
-        code = call.frame.f_code
-        names = self.names_of(code)
-        owner = call.values[names[0]] if len(names) > self._count else None
-        key = (id(code), id(type(owner)))
-        if key not in self._steps:
-            self._steps[key] = self._classify(code, owner, call)
-            self._alive.append(type(owner))
-        return self._steps[key]
+        def describe(call: Call) -> Step:
+            owner = None if first is None else call.values[first]
+            step = steps.get(type(owner))
+            if step is None:
+                step = steps[type(owner)] = self._classify(code, owner, call)
+            return step
+
+        return describe
 
     def _classify(self, code: types.CodeType, owner: Any, call: Call) -> Step:
         is_method = owner is not None and _has_method(owner, code)
@@ -123,7 +109,7 @@ class Shape:
         if owner is not None:
             held += _attributes(owner)
         else:
-            held += [(name, values.get(name)) for name in self.names_of(code)[: -len(self.parameters)]]
+            held += [(name, values.get(name)) for name in code.co_varnames[: code.co_argcount - self._count]]
         for name, value in held:
             if owner is not None and (value is owner or getattr(value, "__self__", None) is owner):
                 continue
@@ -171,10 +157,8 @@ def _layer_around(span: Span | None, shape: Shape) -> tuple[object, list[object]
     return None
 
 
-def close_layer(span: Span, error: BaseException | None) -> None:
-    """Settle what only the end of a call shows: whether it answered itself, whether it was the handler."""
-    if span.reached_inner:
-        return
+def answered_itself(span: Span, error: BaseException | None) -> None:
+    """Settle what a layer was that handed the request on to nobody: a refusal, the handler, or the response."""
     if span.kind is Kind.MIDDLEWARE:
         span.short_circuited = error is None
     elif span.kind is Kind.APP and not span.builtin and span.exchange is not None:
@@ -186,7 +170,8 @@ def close_layer(span: Span, error: BaseException | None) -> None:
 
 def owner_name(call: Call) -> str:
     """Name a call by the class of its `self`."""
-    return plain_name(type(call.owner).__qualname__)
+    name = type(call.owner).__qualname__
+    return plain_name(name) if "<" in name else name
 
 
 def prefix_of(span: Span) -> str:
@@ -194,20 +179,18 @@ def prefix_of(span: Span) -> str:
     prefix = ""
     around = span.parent
     while around is not None:
-        prefix = (around.fact("prefix") or "") + prefix
+        if around._attributes is not None:
+            prefix = (around.fact("prefix") or "") + prefix
         around = around.parent
     return prefix
 
 
-def is_call_of(function: Any, call: Call) -> bool:
+def is_call_of(function: Any, frame: types.FrameType) -> bool:
     """Whether a running frame is a call of this very callable, not of another one with the same code."""
     while isinstance(function, functools.partial):
         function = function.func
-    if isinstance(function, types.MethodType):
-        return call.owner is function.__self__
-    code = call.frame.f_code
+    code, values = frame.f_code, frame.f_locals
     if isinstance(function, types.FunctionType):
-        values = call.values
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             try:
                 if cell.cell_contents is not values.get(name):
@@ -216,4 +199,5 @@ def is_call_of(function: Any, call: Call) -> bool:
                 if values.get(name) is not None:
                     return False
         return True
-    return code.co_argcount == 0 or call.owner is function
+    owner = function.__self__ if isinstance(function, types.MethodType) else function
+    return code.co_argcount == 0 or values[code.co_varnames[0]] is owner

@@ -16,7 +16,7 @@ from .._observe.probe import Call, Callback, Probe, bound_arguments, code_of
 from .._observe.recorder import OPAQUE
 from .._trace.exchange import Exchange
 from .._trace.span import Kind, Span
-from ._shape import Shape, close_layer, is_call_of
+from ._shape import Shape, answered_itself, is_call_of
 
 SHAPE = Shape("scope", "receive", "send")
 SCOPE_TYPES = frozenset({"http", "websocket", "lifespan"})
@@ -35,17 +35,16 @@ class AsgiAdapter(Adapter):
 
     def forget(self) -> None:
         self._senders.clear()
-        SHAPE.forget()
 
     def discover(self, code: types.CodeType, frame: types.FrameType) -> Probe | None:
         if not SHAPE.fits(code) and not _looks_like_asgi(code, frame):
             return None
         return Probe(
             code,
-            describe=SHAPE.step,
-            opens=self._opens,
-            entering=self._entering,
-            closing=close_layer,
+            describe=SHAPE.describer(code),
+            opens=self._opener(code),
+            entering=self._send_reader(code),
+            answering=answered_itself,
             carries=True,
         )
 
@@ -71,9 +70,12 @@ class AsgiAdapter(Adapter):
             entering: Called as it starts.
             leaving: Called as it ends.
         """
+        code = code_of(function)
+        assert code is not None, function
+        see_send = self._send_reader(code)
 
-        def begin(call: Call) -> None:
-            self._entering(call)
+        def enter(call: Call) -> None:
+            see_send(call)
             if entering is not None:
                 entering(call)
 
@@ -83,85 +85,130 @@ class AsgiAdapter(Adapter):
             name=name,
             builtin=builtin,
             applies=applies,
-            opens=self._opens,
-            entering=begin if entering is not None else self._entering,
+            opens=self._opener(code),
+            entering=enter if entering is not None else see_send,
             leaving=leaving,
-            closing=close_layer,
+            answering=answered_itself,
             carries=True,
         )
 
-    def _opens(self, call: Call) -> Exchange | None:
-        """Open an exchange where this call is the start of a request."""
-        scope = call.values[SHAPE.names_of(call.frame.f_code)[-3]]
-        parent = call.parent
-        exchange = parent.exchange if parent is not None else None
-        edge = exchange.edge if exchange is not None else ()
-        if edge and scope is edge[0]:
-            return None  # handed on as it came, as most layers do
+    def _opener(self, code: types.CodeType) -> Callable[[Call], Exchange | None]:
+        """Give what opens an exchange where a call of this code is the start of a request."""
+        scope_name, receive_name, send_name = SHAPE.names_in(code)
+
+        def opens(call: Call) -> Exchange | None:
+            values, parent = call.values, call.parent
+            scope = values[scope_name]
+            exchange = parent.exchange if parent is not None else None
+            if exchange is not None and exchange.edge and scope is exchange.edge[0]:
+                return None  # handed on as it came, as most layers do
+            return self._open(call, scope, values[receive_name], values[send_name])
+
+        return opens
+
+    def _open(self, call: Call, scope: Any, receive: object, send: object) -> Exchange | None:
         if scope["type"] != "http":
             call.is_step = False
             return None
+        parent = call.parent
         if parent is not None and parent.exchange is not None:
-            receive = SHAPE.argument(call, 1)
-            if not edge:
-                parent.exchange.edge = _edge(scope, receive, SHAPE.argument(call, 2))
+            if not parent.exchange.edge:
+                self._watch_edge(parent.exchange, scope, receive, send)
                 return None
             if not _is_another_request(scope, receive, parent.exchange, parent):
                 return None
         opened = Exchange("asgi", scope["method"], _url_of(scope), parent=parent)
-        opened.edge = _edge(scope, SHAPE.argument(call, 1), SHAPE.argument(call, 2))
+        self._watch_edge(opened, scope, receive, send)
         return opened
 
-    def _entering(self, call: Call) -> None:
-        """See what crosses the `send` that this layer was given."""
-        span, send = call.span, call.values[SHAPE.names_of(call.frame.f_code)[-1]]
-        if span is None:
-            return
-        code = send.__code__ if type(send) is types.FunctionType else code_of(send)
-        if code is None:
-            return
-        span._send = send
-        span._send_code = key = id(code)
-        if key not in self._senders:
-            self._senders[key] = _Sender(code, bound_arguments(send))
-            self.watcher.watch(Probe(code, span=False, entering=self._sent))
+    def _watch_edge(self, exchange: Exchange, scope: object, receive: object, send: object) -> None:
+        code = code_of(send)
+        exchange.edge = (scope, receive, send, code)
+        if code is not None and id(code) not in self._senders:
+            self._watch_send(code, send)
 
-    def _sent(self, call: Call) -> None:
-        """A message crosses a `send`: it leaves each running layer that was given this very callable."""
-        span = call.parent
-        if span is None or span.exchange is None:
-            return
+    def _watch_send(self, code: types.CodeType, send: object) -> None:
+        self._senders[id(code)] = sender = _Sender(code, bound_arguments(send))
+        self.watcher.watch(Probe(code, span=False, passing=sender.passed))
+
+    def _send_reader(self, code: types.CodeType) -> Callback:
+        """Give what sees to it that messages are seen as they cross the `send` which a call of this code was given.
+
+        Only what lies between layers that the user configured is looked at: the framework's own pass messages on.
+        """
+        name = SHAPE.names_in(code)[-1]
+        senders = self._senders
+
+        def see_send(call: Call) -> None:
+            span, parent = call.span, call.parent
+            if span is None or parent is None:
+                return
+            span._send = send = call.values[name]
+            if send is parent._send and parent._send_code:
+                span._send_code = parent._send_code
+            elif not (span.builtin and parent.builtin):
+                code = code_of(send)
+                if code is not None:
+                    span._send_code = key = id(code)
+                    if key not in senders:
+                        self._watch_send(code, send)
+
+        return see_send
+
+
+@final
+class _Sender:
+    """Sees the messages that cross a `send`.
+
+    Args:
+        code: The code of it.
+        index: How many of its arguments come before the message.
+    """
+
+    __slots__ = ("code", "index", "name")
+
+    def __init__(self, code: types.CodeType, index: int) -> None:
+        self.code = code  # keeps it alive: ids are keys
+        self.index = index
+        names = code.co_varnames
+        at = index if code.co_argcount > index else code.co_argcount + code.co_kwonlyargcount
+        self.name = names[at] if at < len(names) else ""
+
+    def passed(self, frame: types.FrameType, span: Span) -> None:
+        """A message crosses it: it leaves each running layer that was given this very callable."""
         exchange = span.exchange
-        code = call.frame.f_code
+        if exchange is None:
+            return
+        if exchange.responded_at is not None and not exchange.captures:
+            return  # the head is through, and the driver takes the body itself
         edge = exchange.edge
-        may_be_edge = len(edge) == 4 and edge[3] is code
-        if exchange.responded_at is not None and not (may_be_edge and exchange.captures):
-            return  # the head is through: only the app's edge sees a body that its driver does not take itself
-        message = self._senders[id(code)].message(call)
+        may_be_edge = len(edge) == 4 and edge[3] is self.code
+        if exchange.responded_at is not None and not may_be_edge:
+            return
+        message = self._message(frame.f_locals)
         if not isinstance(message, (dict, Mapping)):
             return
         kind = message.get("type")
         if kind == "http.response.start":
-            self._leave_layers(exchange, span, call)
-            if exchange.responded_at is None and may_be_edge and is_call_of(edge[2], call):
+            self._leave_layers(exchange, span, frame)
+            if exchange.responded_at is None and may_be_edge and is_call_of(edge[2], frame):
                 exchange.responded_at = perf_counter()
                 if exchange.captures:
                     exchange.respond(message.get("status"), list(message.get("headers", ())))  # type: ignore[arg-type]
-        elif kind == "http.response.body" and exchange.captures and may_be_edge and is_call_of(edge[2], call):
+        elif kind == "http.response.body" and exchange.captures and may_be_edge and is_call_of(edge[2], frame):
             exchange.receive_body(bytes(message.get("body", b"")))
 
-    @staticmethod
-    def _leave_layers(exchange: Exchange, span: Span, call: Call) -> None:
+    def _leave_layers(self, exchange: Exchange, span: Span, frame: types.FrameType) -> None:
         """Note that the response leaves the running layers that were given this `send`, innermost first.
 
         A message goes outwards, so the search goes on where the last one ended.
         """
-        key = id(call.frame.f_code)
+        key = id(self.code)
         layer: Span | None = exchange.left[1] if exchange.left[0] is span else span
         other: object = None
         while layer is not None:
             if layer._send_code == key and not layer._crossed and layer._send is not other:
-                if is_call_of(layer._send, call):
+                if is_call_of(layer._send, frame):
                     break
                 other = layer._send
             layer = layer.parent
@@ -173,30 +220,11 @@ class AsgiAdapter(Adapter):
             layer = layer.parent
         exchange.left = (span, layer)
 
-
-@final
-class _Sender:
-    """Where the calls of a `send` hold the message."""
-
-    __slots__ = ("code", "index", "name")
-
-    def __init__(self, code: types.CodeType, index: int) -> None:
-        self.code = code  # keeps it alive: ids are keys
-        self.index = index
-        names = code.co_varnames
-        at = index if code.co_argcount > index else code.co_argcount + code.co_kwonlyargcount
-        self.name = names[at] if at < len(names) else ""
-
-    def message(self, call: Call) -> object:
-        """Give the message that is sent."""
+    def _message(self, values: Mapping[str, Any]) -> object:
         if self.code.co_argcount > self.index:
-            return call.values[self.name]
-        rest = call.values.get(self.name, ())
+            return values[self.name]
+        rest = values.get(self.name, ())
         return rest[self.index - self.code.co_argcount] if isinstance(rest, tuple) and rest else None
-
-
-def _edge(scope: Any, receive: Any, send: Any) -> tuple[object, ...]:
-    return scope, receive, send, code_of(send)
 
 
 def _looks_like_asgi(code: types.CodeType, frame: types.FrameType) -> bool:

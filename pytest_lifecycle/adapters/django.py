@@ -16,7 +16,6 @@ from .._observe.probe import (
     Probe,
     Step,
     code_of,
-    expecting,
     location_of,
     name_of,
     nested_code,
@@ -108,8 +107,9 @@ class DjangoAdapter(Adapter):
         key = (id(match.func), method)
         known = self._views.get(key)
         if known is None:
-            known = self._views[key] = (match.func, expecting(view_chain(match.func, method.lower())))
-        self.watcher.expect(around, {**self._hooks_of(call.owner), **known[1]})
+            known = self._views[key] = (match.func, Expected(view_chain(match.func, method.lower())))
+        self.watcher.expect(around, self._hooks_of(call.owner))
+        self.watcher.expect(around, known[1])
 
     def _hooks_of(self, handler: Any) -> Expected:
         known = self._hooks.get(id(handler))
@@ -124,7 +124,7 @@ class DjangoAdapter(Adapter):
                     if code_of(method) is not None
                 ],
             ]
-            known = self._hooks[id(handler)] = (handler, expecting(probes))
+            known = self._hooks[id(handler)] = (handler, Expected(probes))
         return known[1]
 
     # -- middleware

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, final
 
 from .._observe.contract import Adapter
-from .._observe.probe import Call, Expected, Probe, Step, code_of, expecting, location_of, name_of, nested_code
+from .._observe.probe import Call, Expected, Probe, Step, code_of, location_of, name_of, nested_code
 from .._trace.facts import Validation, issue
 from .._trace.span import Kind, Span
 from ._shape import owner_name
@@ -55,8 +55,10 @@ class FastAPIAdapter(Adapter):
         yield self.starlette.asgi.layer(
             FastAPI.__call__, Kind.APP, name=owner_name, builtin=True, entering=self._recognise
         )
-        for layer in _builtin_layers():
+        for layer in _named(BUILTIN_LAYERS):
             yield self.starlette.builtin_layer(layer)
+        for layer in _named(SILENT_LAYERS):
+            yield Probe(layer.__call__, span=False)
 
     @staticmethod
     def _recognise(call: Call) -> None:
@@ -117,7 +119,7 @@ class FastAPIAdapter(Adapter):
         known = self._dependencies.get(id(function))
         if known is None:
             probes = [] if code_of(function) is None else [Probe(function, Kind.DEPENDENCY, name=name_of(function))]
-            known = self._dependencies[id(function)] = (function, expecting(probes))
+            known = self._dependencies[id(function)] = (function, Expected(probes))
         return known[1]
 
     def _solved(self, call: Call) -> None:
@@ -135,16 +137,19 @@ class FastAPIAdapter(Adapter):
 
 
 BUILTIN_LAYERS = (
-    ("fastapi.middleware.asyncexitstack", "AsyncExitStackMiddleware"),
     ("fastapi._body_limit", "AppBodyLimitMiddleware"),
     ("fastapi._body_limit", "_BodyLimitExceptionMiddleware"),
-    ("fastapi.telemetry._asgi", "ExceptionTelemetryMiddleware"),
 )
 """What one version or another of FastAPI puts into every app; already imported by `fastapi.applications`."""
+SILENT_LAYERS = (
+    ("fastapi.middleware.asyncexitstack", "AsyncExitStackMiddleware"),
+    ("fastapi.telemetry._asgi", "ExceptionTelemetryMiddleware"),
+)
+"""Those that neither answer nor change anything."""
 
 
-def _builtin_layers() -> Iterable[type]:
-    for module, name in BUILTIN_LAYERS:
+def _named(layers: Iterable[tuple[str, str]]) -> Iterable[Any]:
+    for module, name in layers:
         layer = getattr(sys.modules.get(module), name, None)
         if isinstance(layer, type):
             yield layer

@@ -15,7 +15,6 @@ from .._observe.probe import (
     Probe,
     Step,
     code_of,
-    expecting,
     handler_chain,
     location_of,
     name_of,
@@ -80,7 +79,7 @@ class FlaskAdapter(Adapter):
         key = (id(view), method)
         known = self._views.get(key)
         if known is None:
-            known = self._views[key] = (view, expecting(_view_chain(view, endpoint, method)))
+            known = self._views[key] = (view, Expected(_view_chain(view, endpoint, method)))
         return known[1]
 
     # -- hooks
@@ -100,7 +99,7 @@ class FlaskAdapter(Adapter):
         self._expect_hooks(call, "after_request_funcs", _on_the_way_out)
         once = getattr(_context(), "_after_request_functions", None)
         if once and call.span is not None:
-            self.watcher.expect(call.span, expecting(map(_on_the_way_out, once)))
+            self.watcher.expect(call.span, Expected(map(_on_the_way_out, once)))
 
     def _tearing_down(self, call: Call) -> None:
         self._expect_hooks(call, "teardown_request_funcs", _after_the_response)
@@ -114,7 +113,7 @@ class FlaskAdapter(Adapter):
             return
         known = self._hooks.get((id(app), registry))
         if known is None or known[1] != len(functions):
-            known = (app, len(functions), expecting(map(probe, functions)))
+            known = (app, len(functions), Expected(map(probe, functions)))
             self._hooks[id(app), registry] = known
         self.watcher.expect(call.span, known[2])
 
@@ -136,7 +135,7 @@ class FlaskAdapter(Adapter):
         for caught in (error, getattr(error, "original_exception", None)):
             if caught is not None:
                 call.exchange.caught[id(caught)] = name_of(handler)
-        self.watcher.expect(call.parent, expecting([Probe(handler, Kind.INTERNAL)]))
+        self.watcher.expect(call.parent, Expected([Probe(handler, Kind.INTERNAL)]))
 
     # -- responses
 

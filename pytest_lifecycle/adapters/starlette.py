@@ -15,7 +15,6 @@ from .._observe.probe import (
     Probe,
     Step,
     code_of,
-    expecting,
     handler_chain,
     location_of,
     name_of,
@@ -106,13 +105,13 @@ class StarletteAdapter(Adapter):
         if known is None:
             functions = [*layer._exception_handlers.values(), *layer._status_handlers.values()]
             probes = [_exception_handler(function) for function in functions if code_of(function) is not None]
-            known = self._handlers[id(layer)] = (layer, expecting(probes))
+            known = self._handlers[id(layer)] = (layer, Expected(probes))
         self.watcher.expect(call.span, known[1])
 
     def _expect_error_handler(self, call: Call) -> None:
         handler = call.owner.handler
         if handler is not None and call.span is not None and code_of(handler) is not None:
-            self.watcher.expect(call.span, expecting([Probe(handler, Kind.INTERNAL)]))
+            self.watcher.expect(call.span, Expected([Probe(handler, Kind.INTERNAL)]))
 
     # -- routing
 
@@ -191,7 +190,7 @@ class StarletteAdapter(Adapter):
                     chain += handler_chain(function, name=f"{plain_name(endpoint.__qualname__)}.{verb}")
         else:
             chain = handler_chain(endpoint) if not SHAPE.is_app(endpoint) else []
-        expected = expecting(chain)
+        expected = Expected(chain)
         self._handlers[id(endpoint)] = (endpoint, expected)
         return expected
 

@@ -15,7 +15,7 @@ from .._observe.probe import Call, Callback, Probe, bound_arguments, code_of
 from .._observe.recorder import OPAQUE, SUSPENDABLE
 from .._trace.exchange import Exchange
 from .._trace.span import Kind, Span
-from ._shape import Shape, close_layer, is_call_of
+from ._shape import Shape, answered_itself, is_call_of
 
 SHAPE = Shape("environ", "start_response")
 
@@ -32,16 +32,16 @@ class WsgiAdapter(Adapter):
 
     def forget(self) -> None:
         self._starters.clear()
-        SHAPE.forget()
 
     def discover(self, code: types.CodeType, frame: types.FrameType) -> Probe | None:
         if not SHAPE.fits(code) and not _looks_like_wsgi(code, frame):
             return None
         return Probe(
             code,
-            describe=SHAPE.step,
-            opens=self._opens,
+            describe=SHAPE.describer(code),
+            opens=self._opener(code),
             leaving=_left,
+            answering=answered_itself,
             carries=True,
         )
 
@@ -65,6 +65,8 @@ class WsgiAdapter(Adapter):
             entering: Called as it starts.
             leaving: Called as it ends.
         """
+        code = code_of(function)
+        assert code is not None, function
 
         def end(call: Call) -> None:
             if leaving is not None:
@@ -76,24 +78,34 @@ class WsgiAdapter(Adapter):
             kind,
             name=name,
             builtin=builtin,
-            opens=self._opens,
+            opens=self._opener(code),
             entering=entering,
-            leaving=end,
+            leaving=end if leaving is not None else _left,
+            answering=answered_itself,
             carries=True,
         )
 
-    def _opens(self, call: Call) -> Exchange | None:
-        """Open an exchange where this call is the start of a request."""
-        environ, start_response = SHAPE.argument(call, 0), SHAPE.argument(call, 1)
-        exchange = call.parent.exchange if call.parent is not None else None
-        if exchange is not None and call.parent is not None:
-            edge = exchange.edge
-            if edge and (environ is edge[0] or not _is_another_request(environ, exchange, call.parent)):
+    def _opener(self, code: types.CodeType) -> Callable[[Call], Exchange | None]:
+        """Give what opens an exchange where a call of this code is the start of a request."""
+        environ_name, start_response_name = SHAPE.names_in(code)
+
+        def opens(call: Call) -> Exchange | None:
+            environ, parent = call.values[environ_name], call.parent
+            exchange = parent.exchange if parent is not None else None
+            if exchange is not None and exchange.edge and environ is exchange.edge[0]:
+                return None  # handed on as it came, as most layers do
+            return self._open(parent, environ, call.values[start_response_name])
+
+        return opens
+
+    def _open(self, parent: Span | None, environ: Any, start_response: object) -> Exchange | None:
+        if parent is not None and parent.exchange is not None:
+            if not parent.exchange.edge:
+                self._watch_edge(parent.exchange, environ, start_response)
                 return None
-            if not edge:
-                self._watch_edge(exchange, environ, start_response)
+            if not _is_another_request(environ, parent.exchange, parent):
                 return None
-        opened = Exchange("wsgi", environ.get("REQUEST_METHOD", "GET"), url_of(environ), parent=call.parent)
+        opened = Exchange("wsgi", environ.get("REQUEST_METHOD", "GET"), url_of(environ), parent=parent)
         self._watch_edge(opened, environ, start_response)
         return opened
 
@@ -111,7 +123,7 @@ class WsgiAdapter(Adapter):
         if call.parent is None or code.co_argcount < index + 2 or len(call.exchange.edge) != 2:
             return
         exchange = call.exchange
-        if code_of(exchange.edge[1]) is not code or not is_call_of(exchange.edge[1], call):
+        if code_of(exchange.edge[1]) is not code or not is_call_of(exchange.edge[1], call.frame):
             return
         exchange.responded_at = exchange.responded_at or perf_counter()
         if exchange.captures:
@@ -125,7 +137,6 @@ def _left(call: Call) -> None:
     span = call.span
     if span is None:
         return
-    close_layer(span, call.error)
     if call.error is not None:
         return
     exchange = call.exchange

@@ -159,7 +159,7 @@ class Faulty(Adapter):
         def fail(*arguments: Any) -> Any:
             raise RuntimeError("out of order")
 
-        callbacks: dict[str, Any] = {self.where: fail}
+        callbacks: dict[str, Any] = {self.where: fail, "span": self.where != "passing"}
         yield Probe(self.function, Kind.INTERNAL, **callbacks)
 
 
@@ -167,7 +167,7 @@ def helped() -> str:
     return "helped"
 
 
-@pytest.mark.parametrize("where", ["name", "applies", "describe", "entering", "leaving", "closing", "raising"])
+@pytest.mark.parametrize("where", ["name", "applies", "describe", "entering", "leaving", "answering", "passing", "raising"])
 def test_an_adapter_that_fails_is_named_and_the_rest_of_the_trace_stands(where: str) -> None:
     app = Flask(__name__)
 
