@@ -55,10 +55,8 @@ class FastAPIAdapter(Adapter):
         yield self.starlette.asgi.layer(
             FastAPI.__call__, Kind.APP, name=owner_name, builtin=True, entering=self._recognise
         )
-        for layer in _named(BUILTIN_LAYERS):
+        for layer in _builtin_layers():
             yield self.starlette.builtin_layer(layer)
-        for layer in _named(SILENT_LAYERS):
-            yield Probe(layer.__call__, span=False)
 
     @staticmethod
     def _recognise(call: Call) -> None:
@@ -137,19 +135,16 @@ class FastAPIAdapter(Adapter):
 
 
 BUILTIN_LAYERS = (
+    ("fastapi.middleware.asyncexitstack", "AsyncExitStackMiddleware"),
     ("fastapi._body_limit", "AppBodyLimitMiddleware"),
     ("fastapi._body_limit", "_BodyLimitExceptionMiddleware"),
-)
-"""What one version or another of FastAPI puts into every app; already imported by `fastapi.applications`."""
-SILENT_LAYERS = (
-    ("fastapi.middleware.asyncexitstack", "AsyncExitStackMiddleware"),
     ("fastapi.telemetry._asgi", "ExceptionTelemetryMiddleware"),
 )
-"""Those that neither answer nor change anything."""
+"""What one version or another of FastAPI puts into every app; already imported by `fastapi.applications`."""
 
 
-def _named(layers: Iterable[tuple[str, str]]) -> Iterable[Any]:
-    for module, name in layers:
+def _builtin_layers() -> Iterable[type]:
+    for module, name in BUILTIN_LAYERS:
         layer = getattr(sys.modules.get(module), name, None)
         if isinstance(layer, type):
             yield layer
