@@ -16,10 +16,14 @@ if TYPE_CHECKING:
     from ._errors import LifecycleError as LifecycleError
     from ._errors import LifespanFailed as LifespanFailed
     from ._errors import UsageProblem as UsageProblem
+    from ._trace.changes import ResponseChanges as ResponseChanges
+    from ._trace.exchange import Message as Message
     from ._trace.facts import Outcome as Outcome
     from ._trace.facts import RaisedException as RaisedException
+    from ._trace.facts import Refusal as Refusal
     from ._trace.facts import Validation as Validation
     from ._trace.facts import ValidationIssue as ValidationIssue
+    from ._trace.routing import RouteCandidate as RouteCandidate
     from ._trace.span import Kind as Kind
     from ._trace.span import Span as Span
     from ._trace.trace import Trace as Trace
@@ -31,8 +35,12 @@ _HOMES = {
     "Kind": "._trace.span",
     "LifecycleError": "._errors",
     "LifespanFailed": "._errors",
+    "Message": "._trace.exchange",
     "Outcome": "._trace.facts",
     "RaisedException": "._trace.facts",
+    "Refusal": "._trace.facts",
+    "ResponseChanges": "._trace.changes",
+    "RouteCandidate": "._trace.routing",
     "Span": "._trace.span",
     "Trace": "._trace.trace",
     "UsageProblem": "._errors",
@@ -48,8 +56,12 @@ __all__ = [
     "Kind",
     "LifecycleError",
     "LifespanFailed",
+    "Message",
     "Outcome",
     "RaisedException",
+    "Refusal",
+    "ResponseChanges",
+    "RouteCandidate",
     "Span",
     "Trace",
     "UsageProblem",

@@ -19,6 +19,7 @@ from ._observe.profiling import ProfilingSource
 from ._observe.recorder import Recorder, probes_of
 from ._observe.select import make_source
 from ._trace.exchange import Exchange
+from ._trace.routing import shadowed
 from ._trace.trace import Trace
 
 NOTHING = nullcontext()
@@ -84,6 +85,13 @@ class Session:
     def publish(self, exchange: Exchange) -> Trace:
         """Finish the exchange, tell everybody who asked, and give its trace."""
         exchange.finish()
+        for decision in exchange.routing:
+            later = shadowed(decision)
+            if later is not None and decision.chosen is not None:
+                exchange.warn(
+                    f"{decision.method} {decision.routes[decision.chosen].pattern} took this request, which"
+                    f" {later.pattern} further down would have matched exactly: declare that one first."
+                )
         for note in self.notes:
             exchange.warn(note)
         trace = Trace(exchange)

@@ -138,7 +138,7 @@ class AsyncClient(BaseClient, Verbs[Coroutine[Any, Any, Trace]]):
 
     async def _drive(self, backend: AsyncBackend, request: httpx.Request, seconds: float | None) -> Trace:
         exchange = self._begin(request)
-        response, body, call = self._prepared(backend, request)
+        response, body, call = self._prepared(backend, request, exchange)
         error: BaseException | None
         token = CURRENT.set(exchange.root)
         try:
@@ -156,12 +156,12 @@ class AsyncClient(BaseClient, Verbs[Coroutine[Any, Any, Trace]]):
         return self._finish(exchange, response, body, error)
 
     def _prepared(
-        self, backend: AsyncBackend, request: httpx.Request
+        self, backend: AsyncBackend, request: httpx.Request, exchange: Exchange
     ) -> tuple[Connection | WsgiCall, list[bytes], Callable[[], Awaitable[Exception | None]]]:
         """Give what takes the response, where its body will be, and the call of the app."""
         out = outgoing(request, root_path=self._root_path, client=self._client)
         if self.interface == "asgi":
-            connection = Connection(out, backend)
+            connection = Connection(out, backend, exchange)
             scope = build_scope(out, self._lifespan.state if self._lifespan is not None else None)
             return connection, connection.body, lambda: call_asgi(self._asgi_app, scope, connection)
         body: list[bytes] = []
@@ -195,7 +195,7 @@ class AsyncClient(BaseClient, Verbs[Coroutine[Any, Any, Trace]]):
         request = next(self._converse(self._build(method, url, arguments), auth, False))
         out = outgoing(request, root_path=self._root_path, client=self._client)
         exchange = self._begin(request)
-        stream = AsyncStream(self, exchange, Connection(out, backend, paced=True), backend, seconds)
+        stream = AsyncStream(self, exchange, Connection(out, backend, exchange, paced=True), backend, seconds)
         scope = build_scope(out, self._lifespan.state if self._lifespan is not None else None)
         try:
             await stream.open(self._asgi_app, scope)

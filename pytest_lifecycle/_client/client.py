@@ -151,7 +151,7 @@ class Client(BaseClient, Verbs[Trace]):
         assert self._loop is not None
         exchange = self._begin(request)
         out = outgoing(request, root_path=self._root_path, client=self._client)
-        connection = Connection(out, self._loop)
+        connection = Connection(out, self._loop, exchange)
         scope = build_scope(out, self._lifespan.state if self._lifespan is not None else None)
         error: BaseException | None
         token = CURRENT.set(exchange.root)

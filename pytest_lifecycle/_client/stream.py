@@ -168,7 +168,7 @@ class AsgiStream(Stream):
         state: dict[str, Any] | None,
         seconds: float | None,
     ) -> None:
-        self._connection = Connection(out, loop, paced=True)
+        self._connection = Connection(out, loop, exchange, paced=True)
         super().__init__(client, exchange, self._connection)
         self._loop = loop
         self._app = app

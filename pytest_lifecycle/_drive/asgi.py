@@ -9,6 +9,8 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaita
 from contextlib import suppress
 from typing import Any, Protocol, final
 
+from .._observe.recorder import CURRENT
+from .._trace.exchange import Exchange
 from .faults import BODILESS, Fault, Header, as_piece, check_length, checked_headers, checked_status
 from .outgoing import Outgoing, check_upload
 
@@ -76,6 +78,7 @@ class Connection:
     Args:
         outgoing: The request.
         loop: The loop that the app runs on.
+        exchange: Where its messages are noted.
         paced: Whether the app waits, after each piece of its response, until somebody has taken the piece.
 
     Attributes:
@@ -92,6 +95,7 @@ class Connection:
     __slots__ = (
         "_body",
         "_carries_body",
+        "_exchange",
         "_is_gone",
         "_is_read",
         "_length",
@@ -112,8 +116,9 @@ class Connection:
         "upload_error",
     )
 
-    def __init__(self, outgoing: Outgoing, loop: Loop, *, paced: bool = False) -> None:
+    def __init__(self, outgoing: Outgoing, loop: Loop, exchange: Exchange, *, paced: bool = False) -> None:
         self._loop = loop
+        self._exchange = exchange
         self._method = outgoing.method
         self._body = outgoing.body
         self.is_upload = not isinstance(outgoing.body, bytes)
@@ -138,13 +143,16 @@ class Connection:
 
     async def receive(self) -> Message:
         """Give the next piece of the request's body; after it, wait for the end and say that the client left."""
-        if self.is_complete or self._is_gone:
-            return {"type": "http.disconnect"}
-        if not self._is_read:
-            return await self._next_piece()
-        if self._over is None:
-            self._over = self._loop.event()
-        await self._over.wait()
+        step = CURRENT.get()
+        if not (self.is_complete or self._is_gone or self._is_read):
+            message = await self._next_piece()
+            self._exchange.log("in", "http.request", len(message["body"]), step)
+            return message
+        if not (self.is_complete or self._is_gone):
+            if self._over is None:
+                self._over = self._loop.event()
+            await self._over.wait()
+        self._exchange.log("in", "http.disconnect", 0, step)
         return {"type": "http.disconnect"}
 
     async def _next_piece(self) -> Message:
@@ -167,10 +175,12 @@ class Connection:
         """Take a message of the response; what is wrong with it is noted, and the app goes on."""
         kind = message.get("type")
         if kind == "http.response.start":
+            self._exchange.log("out", kind, 0, CURRENT.get())
             self._start(message)
         elif kind == "http.response.body":
             self._take(message)
         else:
+            self._exchange.log("out", str(kind)[:80], 0, CURRENT.get())
             self.faults.append(Fault.UNKNOWN_MESSAGE.say(repr(kind)[:80]))
         if self._news is not None:
             self._news.set()
@@ -196,6 +206,7 @@ class Connection:
             self.faults.append(fault.say("http.response.body"))
             return
         piece = as_piece(message.get("body", b""), self.faults)
+        self._exchange.log("out", "http.response.body", len(piece), CURRENT.get())
         if piece:
             self._length += len(piece)
             if self._carries_body and not self._is_gone:

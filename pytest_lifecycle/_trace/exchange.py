@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
-from typing import final
+from time import perf_counter
+from typing import NamedTuple, final
 
+from .changes import Head
+from .routing import Routing
 from .span import Kind, Span
 
 BODY_LIMIT = 16 * 1024 * 1024
 """How many bytes of a response are kept that another client asked for; our own clients keep all."""
+
+
+class Message(NamedTuple):
+    """One message of the protocol at the app's edge.
+
+    Attributes:
+        direction: ``"in"`` where the app received it, ``"out"`` where it sent it.
+        type: The message's type, such as ``"http.response.start"``.
+        size: The size of what it carries, in bytes: of a body or of a WebSocket's text or data; 0 for others.
+        at: When, in seconds since the request began.
+        step: The name of the step that was running: who read the body, who answered.
+    """
+
+    direction: str
+    type: str
+    size: int
+    at: float
+    step: str
 
 
 @final
@@ -32,6 +53,9 @@ class Exchange:
         left: Where the response is on its way out: the step that sent it, and the next layer around it.
         raised: Each exception with each span that it left, in that order.
         caught: The spans that turned an exception into an answer, by the exception's `id`.
+        routing: What the routers decided, in order.
+        head: The response's head where it was seen last on its way out.
+        messages: The protocol's messages at the app's edge, in order.
         errors: The exceptions that the framework took for a crash, not for an answer.
         framework: The name of the adapter that recognised the app; None for a bare app.
         warnings: Protocol faults of the app, and faults of an adapter.
@@ -49,9 +73,11 @@ class Exchange:
         "errors",
         "framework",
         "gave_up",
+        "head",
         "interface",
         "is_over",
         "left",
+        "messages",
         "method",
         "outermost",
         "parent",
@@ -59,6 +85,7 @@ class Exchange:
         "raw_headers",
         "responded_at",
         "root",
+        "routing",
         "status",
         "url",
         "warnings",
@@ -82,6 +109,9 @@ class Exchange:
         self.raised: list[tuple[BaseException, Span]] = []
         self.caught: dict[int, str] = {}
         self.errors: list[BaseException] = []
+        self.routing: list[Routing] = []
+        self.messages: list[Message] = []
+        self.head: Head | None = None
         self.framework: str | None = None
         self.warnings: list[str] = []
         self.edge: tuple[object, ...] = ()
@@ -104,11 +134,19 @@ class Exchange:
         else:
             self.body.append(chunk)
 
-    def cross(self, span: Span) -> None:
-        """Note that the response left this layer on its way out."""
+    def cross(self, span: Span, head: Head | None = None) -> None:
+        """Note that the response left this layer on its way out, with this head."""
         if not span._crossed:
             span._crossed = True
             self.crossed.append(span)
+            if head is not None:
+                span._inner_head, span._outer_head = self.head, head
+                self.head = head
+
+    def log(self, direction: str, kind: str, size: int, step: Span | None) -> None:
+        """Note a message at the app's edge, and the step that was running."""
+        name = "" if step is None or step is self.root else step.name
+        self.messages.append(Message(direction, kind, size, perf_counter() - self.root.start, name))
 
     def warn(self, message: str) -> None:
         """Note a fault, once."""
@@ -119,5 +157,6 @@ class Exchange:
         """End the root and let go of what only the running request needed."""
         self.edge = ()
         self.left = (None, None)
+        self.head = None
         self.is_over = True
         self.root.close()

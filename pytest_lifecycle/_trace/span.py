@@ -7,6 +7,8 @@ from enum import StrEnum
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, final
 
+from .changes import Head, ResponseChanges, changes_between
+
 if TYPE_CHECKING:
     from types import FrameType
 
@@ -59,9 +61,13 @@ class Span:
         "_crossed",
         "_end",
         "_frame",
+        "_inner_head",
+        "_outer_head",
         "_pauses",
         "_previous",
         "_probe",
+        "_scope",
+        "_scope_size",
         "_send",
         "_send_code",
         "_thrown",
@@ -108,8 +114,12 @@ class Span:
         self._probe: Any = None
         self._send: object = None
         self._send_code = 0
+        self._scope: Mapping[str, Any] | None = None
+        self._scope_size = (0, 0)
         self._thrown: BaseException | None = None
         self._crossed = False
+        self._inner_head: Head | None = None
+        self._outer_head: Head | None = None
         self._pauses: list[float] | None = None
         self._end: float | None = None
         self.start = perf_counter()
@@ -141,6 +151,19 @@ class Span:
         return self_times(root).get(id(self), 0.0)
 
     @property
+    def scope_added(self) -> list[str]:
+        """The keys that this layer put into the scope, the environ or the request for those inside it, in order.
+
+        What it put into the scope's `state` is written as ``"state.user"``, what it set on a request as ``"user"``.
+        """
+        return list(self.fact("scope_added") or ())
+
+    @property
+    def response_changes(self) -> ResponseChanges:
+        """What this layer did to the response that came from inside it; nothing where it made the response itself."""
+        return changes_between(self._inner_head, self._outer_head)
+
+    @property
     def is_open(self) -> bool:
         """Whether the step has not ended yet."""
         return self._end is None
@@ -170,7 +193,7 @@ class Span:
         """End the step and let go of all that only its observation needed."""
         if self._end is None:
             self._end = perf_counter()
-        self._frame = self._previous = self._probe = self._send = self.expected = self._thrown = None
+        self._frame = self._previous = self._probe = self._send = self._scope = self.expected = self._thrown = None
 
     def ancestors(self) -> Iterator[Span]:
         """Give the steps around it, the nearest first."""

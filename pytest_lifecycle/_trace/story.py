@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from .exchange import Exchange
-from .facts import Outcome, RaisedException, Validation, Verdict
+from .facts import Outcome, RaisedException, Refusal, Validation, Verdict
 from .span import Kind, Span
 
 STEPS = frozenset({Kind.MIDDLEWARE, Kind.HOOK, Kind.DECORATOR, Kind.DEPENDENCY, Kind.VALIDATION, Kind.HANDLER})
@@ -85,10 +85,7 @@ def _answered_a_crash(exchange: Exchange) -> bool:
     status = exchange.status
     if status is None or status < 500:
         return False
-    return any(
-        status not in (getattr(error, "status_code", None), getattr(error, "code", None))
-        for error, _ in exchange.raised
-    )
+    return any(status not in _own_statuses(error) for error, _ in exchange.raised)
 
 
 def outcome_of(exchange: Exchange) -> Outcome:
@@ -126,6 +123,47 @@ def _refused(spans: list[Span], status: int, handled: bool) -> Outcome | None:
     return None
 
 
+BY_STATUS = {401: Refusal.AUTHENTICATION, 403: Refusal.PERMISSION, 429: Refusal.THROTTLE}
+"""What a refusal's status says where nobody knows better (RFC 9110, section 15.5; RFC 6585, section 4)."""
+
+
+def refusal_of(exchange: Exchange, outcome: Outcome) -> tuple[Refusal | None, str | None]:
+    """Say what kind of no the request was told, and who said it."""
+    status = exchange.status or 0
+    spans = list(exchange.root.walk())
+    said = [span for span in spans if span.fact("refusal") is not None]
+    match outcome:
+        case Outcome.INVALID:
+            failed = [span for span in spans if span.kind is Kind.VALIDATION and span.name == Validation.FAILED]
+            return _said_by((said or failed)[-1], Refusal.VALIDATION)
+        case Outcome.REJECTED | Outcome.SHORT_CIRCUITED if said:
+            return _said_by(said[-1], Refusal.OTHER)
+        case Outcome.REJECTED:
+            raised = [span for span in spans if span.kind is Kind.DEPENDENCY and span.exception is not None]
+            return _said_by(raised[-1] if raised else exchange.root, BY_STATUS.get(status, Refusal.OTHER))
+        case Outcome.SHORT_CIRCUITED if status >= 400:
+            refusing = [span for span in spans if span.short_circuited or _answers_by_exception(span)]
+            if refusing:
+                return _said_by(refusing[-1], BY_STATUS.get(status, Refusal.MIDDLEWARE))
+        case Outcome.NOT_FOUND | Outcome.METHOD_NOT_ALLOWED:
+            kind = Refusal.NOT_FOUND if outcome is Outcome.NOT_FOUND else Refusal.METHOD
+            said = said or [span for span in spans if verdict_of(span) is not None]
+            return _said_by(said[-1], kind)
+    return None, None
+
+
+def _said_by(span: Span, kind: Refusal) -> tuple[Refusal, str]:
+    """Take a span's own word for who refused and why, where its adapter noted it."""
+    name = span.fact("refused_by") or ("validation" if span.kind is Kind.VALIDATION else span.name)
+    return span.fact("refusal") or kind, name
+
+
+def _answers_by_exception(span: Span) -> bool:
+    """Whether a hook, a decorator or a middleware raised what became the answer."""
+    kinds = (Kind.HOOK, Kind.DECORATOR, Kind.MIDDLEWARE)
+    return span.exception is not None and span.kind in kinds and not span.reached_inner and not span.builtin
+
+
 def exceptions_of(exchange: Exchange) -> list[RaisedException]:
     """Give each exception once: where it came from, what it flew past, who caught it."""
     left: dict[int, tuple[BaseException, list[Span]]] = {}
@@ -136,9 +174,10 @@ def exceptions_of(exchange: Exchange) -> list[RaisedException]:
     return [_raised(exchange, error, spans) for error, spans in left.values()]
 
 
-def _raised(exchange: Exchange, error: BaseException, spans: list[Span]) -> RaisedException:
+def _raised(exchange: Exchange, raised: BaseException, spans: list[Span]) -> RaisedException:
+    error = unwrapped(raised)
     layers = [span.name for span in spans[1:] if span.kind in LAYERS and not span.builtin]
-    handled_by = exchange.caught.get(id(error))
+    handled_by = exchange.caught.get(id(raised)) or exchange.caught.get(id(error))
     last = spans[-1]
     if handled_by is None and last.parent is not None and last.parent is not exchange.root:
         handled_by = last.parent.name
@@ -148,8 +187,33 @@ def _raised(exchange: Exchange, error: BaseException, spans: list[Span]) -> Rais
         raised_in=spans[0].name,
         handled_by=handled_by,
         crossed=tuple(layers),
-        exception=error,
+        causes=tuple(_causes(error)),
+        is_answer=exchange.status in _own_statuses(error),
+        exception=raised,
     )
+
+
+def unwrapped(error: BaseException) -> BaseException:
+    """Give the exception that is alone in its group: task groups wrap what one of their tasks raised."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _causes(error: BaseException) -> Iterator[str]:
+    seen = {id(error)}
+    while True:
+        led_to = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        if led_to is None or id(led_to) in seen:
+            return
+        seen.add(id(led_to))
+        yield f"{type(led_to).__qualname__}: {message_of(led_to)}"
+        error = led_to
+
+
+def _own_statuses(error: BaseException) -> tuple[object, object]:
+    """Give the status that an exception is meant to become (Starlette's `status_code`, werkzeug's `code`)."""
+    return getattr(error, "status_code", None), getattr(error, "code", None)
 
 
 def message_of(error: BaseException) -> str:

@@ -7,9 +7,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, final
 
 from . import story
-from .exchange import Exchange
-from .facts import Outcome, RaisedException, Validation, ValidationIssue
+from .changes import ResponseChanges
+from .exchange import Exchange, Message
+from .facts import Outcome, RaisedException, Refusal, Validation, ValidationIssue
 from .headers import Headers, charset_of, cookies_of
+from .routing import RouteCandidate, candidates_of, nearest
 from .span import Kind, Span
 from .timing import layer_times
 
@@ -107,6 +109,19 @@ class Trace:
         return {} if route is None else dict(route.fact("path_params") or {})
 
     @cached_property
+    def candidates(self) -> list[RouteCandidate]:
+        """The routes that were tried, in order, each with why it did not match."""
+        return candidates_of(self._exchange.routing)
+
+    @cached_property
+    def nearest(self) -> list[str]:
+        """The routes that come nearest to what was asked for, with what differs; empty where a route matched."""
+        if self.route is not None:
+            return []
+        found = nearest(self._exchange.routing)
+        return [f"{self.method} {route.pattern} ({difference})" for route, difference in found]
+
+    @cached_property
     def dependencies(self) -> list[str]:
         """The dependencies in the order resolved, each once per resolution that ran."""
         return [span.name for span in self.spans(Kind.DEPENDENCY)]
@@ -126,6 +141,32 @@ class Trace:
         """The function or method that ran; None where none did."""
         handler = story.handler_of(self.root)
         return None if handler is None else handler.name
+
+    # -- who said no, who raised, who changed what
+
+    @cached_property
+    def refusal(self) -> Refusal | None:
+        """The kind of no that the request was told; None where it was not refused."""
+        return story.refusal_of(self._exchange, self.outcome)[0]
+
+    @cached_property
+    def refused_by(self) -> str | None:
+        """The name of the step, or of the class within it, that refused the request; None where it was not refused."""
+        return story.refusal_of(self._exchange, self.outcome)[1]
+
+    def header_set_by(self, name: str) -> Span | None:
+        """Give the layer that set a header of the response as it was sent: the last one that added or changed it.
+
+        None where the header came with the response that the innermost layer made, or is not there at all.
+        """
+        name = name.lower()
+        setters = (span for span in reversed(self._exchange.crossed) if name in _set_by(span.response_changes))
+        return next(setters, None) if name in self.headers else None
+
+    @property
+    def messages(self) -> list[Message]:
+        """The protocol's messages at the app's edge, in order: types, sizes and times."""
+        return list(self._exchange.messages)
 
     @property
     def exceptions(self) -> list[RaisedException]:
@@ -255,3 +296,7 @@ class Trace:
         from .._show.redact import redact_url
 
         return f"<Trace {self.method} {redact_url(self.url)} {self.status} {self.outcome.value}>"
+
+
+def _set_by(changes: ResponseChanges) -> set[str]:
+    return {*changes.added, *changes.changed}

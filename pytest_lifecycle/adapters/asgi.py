@@ -14,6 +14,7 @@ from typing import Any, final
 from .._observe.contract import Adapter
 from .._observe.probe import Call, Callback, Probe, bound_arguments, code_of
 from .._observe.recorder import OPAQUE
+from .._trace.changes import Head
 from .._trace.exchange import Exchange
 from .._trace.span import Kind, Span
 from ._shape import Shape, answered_itself, is_call_of
@@ -43,7 +44,7 @@ class AsgiAdapter(Adapter):
             code,
             describe=SHAPE.describer(code),
             opens=self._opener(code),
-            entering=self._send_reader(code),
+            entering=self._edges_reader(code),
             answering=answered_itself,
             carries=True,
         )
@@ -72,10 +73,10 @@ class AsgiAdapter(Adapter):
         """
         code = code_of(function)
         assert code is not None, function
-        see_send = self._send_reader(code)
+        see_edges = self._edges_reader(code)
 
         def enter(call: Call) -> None:
-            see_send(call)
+            see_edges(call)
             if entering is not None:
                 entering(call)
 
@@ -86,7 +87,7 @@ class AsgiAdapter(Adapter):
             builtin=builtin,
             applies=applies,
             opens=self._opener(code),
-            entering=enter if entering is not None else see_send,
+            entering=enter if entering is not None else see_edges,
             leaving=leaving,
             answering=answered_itself,
             carries=True,
@@ -131,19 +132,21 @@ class AsgiAdapter(Adapter):
         self._senders[id(code)] = sender = _Sender(code, bound_arguments(send))
         self.watcher.watch(Probe(code, span=False, passing=sender.passed))
 
-    def _send_reader(self, code: types.CodeType) -> Callback:
-        """Give what sees to it that messages are seen as they cross the `send` which a call of this code was given.
+    def _edges_reader(self, code: types.CodeType) -> Callback:
+        """Give what looks at the scope and the `send` that a call of this code was given.
 
-        Only what lies between layers that the user configured is looked at: the framework's own pass messages on.
+        Messages are seen as they cross that `send`, where it lies between layers that the user configured: the
+        framework's own pass messages on.
         """
-        name = SHAPE.names_in(code)[-1]
+        scope_name, _, send_name = SHAPE.names_in(code)
         senders = self._senders
 
-        def see_send(call: Call) -> None:
-            span, parent = call.span, call.parent
+        def see_edges(call: Call) -> None:
+            span, parent, values = call.span, call.parent, call.values
             if span is None or parent is None:
                 return
-            span._send = send = call.values[name]
+            see_scope(span, parent, values[scope_name])
+            span._send = send = values[send_name]
             if send is parent._send and parent._send_code:
                 span._send_code = parent._send_code
             elif not (span.builtin and parent.builtin):
@@ -153,7 +156,7 @@ class AsgiAdapter(Adapter):
                     if key not in senders:
                         self._watch_send(code, send)
 
-        return see_send
+        return see_edges
 
 
 @final
@@ -189,16 +192,21 @@ class _Sender:
         if not isinstance(message, (dict, Mapping)):
             return
         kind = message.get("type")
+        is_edge = may_be_edge and is_call_of(edge[2], frame)
         if kind == "http.response.start":
-            self._leave_layers(exchange, span, frame)
-            if exchange.responded_at is None and may_be_edge and is_call_of(edge[2], frame):
+            self._leave_layers(exchange, span, frame, message)
+            if exchange.responded_at is None and is_edge:
                 exchange.responded_at = perf_counter()
                 if exchange.captures:
-                    exchange.respond(message.get("status"), list(message.get("headers", ())))  # type: ignore[arg-type]
-        elif kind == "http.response.body" and exchange.captures and may_be_edge and is_call_of(edge[2], frame):
-            exchange.receive_body(bytes(message.get("body", b"")))
+                    exchange.log("out", kind, 0, span)
+                    head = Head(message.get("status"), message.get("headers", ()))
+                    exchange.respond(head.status, head.lines)  # type: ignore[arg-type]
+        elif kind == "http.response.body" and exchange.captures and is_edge:
+            body = bytes(message.get("body", b""))
+            exchange.log("out", kind, len(body), span)
+            exchange.receive_body(body)
 
-    def _leave_layers(self, exchange: Exchange, span: Span, frame: types.FrameType) -> None:
+    def _leave_layers(self, exchange: Exchange, span: Span, frame: types.FrameType, message: Mapping[str, Any]) -> None:
         """Note that the response leaves the running layers that were given this `send`, innermost first.
 
         A message goes outwards, so the search goes on where the last one ended.
@@ -214,9 +222,9 @@ class _Sender:
             layer = layer.parent
         if layer is None:
             return
-        send = layer._send
+        send, head = layer._send, Head(message.get("status"), message.get("headers", ()))
         while layer is not None and layer._send is send:
-            exchange.cross(layer)
+            exchange.cross(layer, head)
             layer = layer.parent
         exchange.left = (span, layer)
 
@@ -225,6 +233,31 @@ class _Sender:
             return values[self.name]
         rest = values.get(self.name, ())
         return rest[self.index - self.code.co_argcount] if isinstance(rest, tuple) and rest else None
+
+
+def see_scope(span: Span, parent: Span, scope: Any) -> None:
+    """Note what the layer around put into the scope, and into its state, since that layer began.
+
+    A key that was put there stands behind those that were there before.
+    """
+    state = scope.get("state")
+    size = (len(scope), len(state) if isinstance(state, dict) else 0)
+    around: Span | None = parent
+    while around is not None and around._scope is None:
+        around = around.parent
+    if around is not None and around._scope is not None and not around.builtin:
+        before, (keys, state_keys) = around._scope, around._scope_size
+        if scope is not before:
+            added = [key for key in scope if key not in before]
+            added += [f"state.{key}" for key in state or () if key not in (before.get("state") or ())]
+        elif size != around._scope_size:
+            added = [*scope][keys:] + [f"state.{key}" for key in [*(state or ())][state_keys:]]
+        else:
+            added = []
+        if added:
+            known = around.attributes.setdefault("scope_added", [])
+            known += [key for key in added if key not in known]
+    span._scope, span._scope_size = scope, size
 
 
 def _looks_like_asgi(code: types.CodeType, frame: types.FrameType) -> bool:

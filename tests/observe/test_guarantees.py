@@ -167,7 +167,9 @@ def helped() -> str:
     return "helped"
 
 
-@pytest.mark.parametrize("where", ["name", "applies", "describe", "entering", "leaving", "answering", "passing", "raising"])
+@pytest.mark.parametrize(
+    "where", ["name", "applies", "describe", "entering", "leaving", "answering", "passing", "raising"]
+)
 def test_an_adapter_that_fails_is_named_and_the_rest_of_the_trace_stands(where: str) -> None:
     app = Flask(__name__)
 

@@ -1,0 +1,234 @@
+"""Why a route did not match: the routes that were tried, the nearest to what was asked for, what one took from another.
+
+An adapter notes a `RouteTable` and the route that was chosen as the router decides (`Exchange.routing`). All else is
+worked out when somebody reads it, from the patterns alone: nothing of the app is called, and nothing of it is kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from functools import lru_cache
+from typing import NamedTuple, Self, final
+
+ALL_METHODS: frozenset[str] = frozenset()
+"""The methods of a route that takes every method."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class RoutePattern:
+    """One route as its router holds it.
+
+    Attributes:
+        pattern: The path's pattern as the framework writes it, prefixes included, starting with one ``/``.
+        methods: The methods it takes; empty where it takes all.
+        matcher: What the whole path, or for a mount its beginning, has to match.
+        converters: What each parameter must be, by its name: ``"int"``, ``"uuid"``, a regular expression.
+        name: The route's name, or an empty string.
+        host: The host it is for, or an empty string.
+        literal: The one path that it matches, as its router sees it; empty where it has parameters.
+        is_mount: Whether it hands on to other routes or to an app.
+    """
+
+    pattern: str
+    methods: frozenset[str]
+    matcher: re.Pattern[str]
+    converters: dict[str, str] = field(default_factory=dict)
+    name: str = ""
+    host: str = ""
+    literal: str = ""
+    is_mount: bool = False
+
+    def takes(self, method: str) -> bool:
+        """Whether it takes a method; one that takes GET takes HEAD as well."""
+        return not self.methods or method in self.methods or (method == "HEAD" and "GET" in self.methods)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class RouteCandidate:
+    """A route that was tried.
+
+    Attributes:
+        pattern: The path's pattern as the framework writes it, with prefixes, starting with one ``/``.
+        methods: The methods that it takes, in alphabetical order; empty where it takes all.
+        verdict: ``"matched"``, or why it did not match: ``"path"``, ``"method"``, ``"host"``, ``"converter"``,
+            ``"slash"``, ``"scheme"``, ``"other"``.
+        reason: The same in words, such as ``'"x" is no int'``; empty where it matched.
+        name: The route's name, or an empty string.
+    """
+
+    pattern: str
+    methods: tuple[str, ...]
+    verdict: str
+    reason: str = ""
+    name: str = ""
+
+
+@final
+class RouteTable(tuple[RoutePattern, ...]):
+    """The routes of one router, in the order it tries them. Made once for each router."""
+
+    literals: dict[str, int]
+    """Where the first route stands that matches one path only, by that path."""
+
+    def __new__(cls, routes: Iterable[RoutePattern]) -> Self:
+        """Keep the routes, and find those without parameters."""
+        table = super().__new__(cls, routes)
+        table.literals = {route.literal: at for at, route in reversed(tuple(enumerate(table))) if route.literal}
+        return table
+
+
+class Routing(NamedTuple):
+    """One decision of one router.
+
+    Attributes:
+        routes: The routes, in the order it tries them.
+        chosen: The index of the one that it chose; None where it chose none.
+        method: The method asked for.
+        path: The path as this router saw it.
+        host: The host asked for.
+    """
+
+    routes: RouteTable
+    chosen: int | None
+    method: str
+    path: str
+    host: str = ""
+
+
+def candidates_of(decisions: Iterable[Routing]) -> list[RouteCandidate]:
+    """Give every route that was tried, in order, with why it did not match."""
+    found = []
+    for decision in decisions:
+        end = len(decision.routes) if decision.chosen is None else decision.chosen + 1
+        for index, route in enumerate(decision.routes[:end]):
+            if index == decision.chosen:
+                verdict, reason = "matched", ""
+            else:
+                verdict, reason = why_not(route, decision)
+            found.append(RouteCandidate(route.pattern, tuple(sorted(route.methods)), verdict, reason, route.name))
+    return found
+
+
+def why_not(route: RoutePattern, asked: Routing) -> tuple[str, str]:
+    """Say why a route is not the one: its verdict and the same in words."""
+    if route.host and asked.host and asked.host != route.host and "{" not in route.host:
+        return "host", f"{asked.host!r} is not {route.host!r}"
+    if route.matcher.match(asked.path):
+        if not route.takes(asked.method):
+            return "method", f"{asked.method} is not one of {', '.join(sorted(route.methods))}"
+        return "other", "the route has conditions of its own, or another one was taken first"
+    if route.matcher.match(_other_slash(asked.path)):
+        return "slash", "it has no trailing slash" if asked.path.endswith("/") else "it ends in a slash"
+    wrong = _unconverted(route, asked.path)
+    if wrong is not None:
+        return "converter", wrong
+    return "path", f"{asked.path!r} is not {route.pattern!r}"
+
+
+def _other_slash(path: str) -> str:
+    return path[:-1] if path.endswith("/") and path != "/" else path + "/"
+
+
+PARAMETER = re.compile(r"\{(\w+)(?::[^{}]*)?\}|<(?:[^<>:]*:)?(\w+)>")
+"""A parameter in a pattern: ``{name}``, ``{name:int}`` (Starlette), ``<name>``, ``<int:name>`` (Werkzeug, Django)."""
+
+
+def parameters_of(pattern: str) -> list[str]:
+    """Give the names of a pattern's parameters."""
+    return [first or second for first, second in PARAMETER.findall(pattern)]
+
+
+@lru_cache(maxsize=4096)
+def _relaxed(pattern: str) -> re.Pattern[str] | None:
+    """Make a matcher that takes anything but a slash for each parameter; None for a pattern that is a regex itself."""
+    if pattern.startswith("/^") or "(?P<" in pattern:
+        return None
+    written, at = "", 0
+    for found in PARAMETER.finditer(pattern):
+        written += re.escape(pattern[at : found.start()]) + rf"(?P<{found[1] or found[2]}>[^/]+)"
+        at = found.end()
+    try:
+        return re.compile(f"^{written}{re.escape(pattern[at:])}$")
+    except re.error:  # a parameter stands twice
+        return None
+
+
+def _unconverted(route: RoutePattern, path: str) -> str | None:
+    """Say which part of the path is not what its converter takes, where all else fits."""
+    relaxed = _relaxed(route.pattern)
+    fits = relaxed.match(path) if relaxed is not None and route.converters else None
+    if fits is None:
+        return None
+    wrong = [
+        f'"{value}" is no {route.converters[name]}'
+        for name, value in fits.groupdict().items()
+        if name in route.converters and not _might_be(value, route.converters[name])
+    ]
+    return ", ".join(wrong) or None
+
+
+CONVERTERS = {
+    "int": r"[0-9]+",
+    "float": r"[0-9]+(\.[0-9]+)?",
+    "uuid": r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}",
+    "slug": r"[-a-zA-Z0-9_]+",
+    "str": r"[^/]+",
+    "path": r".+",
+}
+
+
+def _might_be(value: str, converter: str) -> bool:
+    known = CONVERTERS.get(converter)
+    return known is not None and re.fullmatch(known, value) is not None
+
+
+def nearest(decisions: Iterable[Routing], count: int = 3) -> list[tuple[RoutePattern, str]]:
+    """Give the routes that come nearest to what was asked for, the nearest first, and what is different.
+
+    A route that differs in its slash, its method, a converter or its case comes before one that is merely alike.
+    """
+    found: list[tuple[float, int, RoutePattern, str]] = []
+    for decision in decisions:
+        for route in decision.routes:
+            if route.is_mount:
+                continue
+            rank, difference = _nearness(route, decision)
+            if rank > 0:
+                found.append((-rank, len(found), route, difference))
+    return [(route, difference) for _, _, route, difference in sorted(found, key=lambda item: item[:2])[:count]]
+
+
+ALIKE = 0.6
+"""How much of two paths has to be alike for one to be offered for the other (as `difflib.get_close_matches`)."""
+
+
+def _nearness(route: RoutePattern, asked: Routing) -> tuple[float, str]:
+    verdict, reason = why_not(route, asked)
+    if verdict == "slash":
+        return 4.0, "differs: trailing slash"
+    if verdict == "method":
+        return 3.0, f"takes {', '.join(sorted(route.methods))}"
+    if verdict == "converter":
+        return 2.5, reason
+    if route.matcher.match(asked.path.lower()):
+        return 2.0, "differs: upper and lower case"
+    blank = PARAMETER.sub("", route.pattern)
+    alike = SequenceMatcher(None, asked.path.lower(), blank.lower()).ratio()
+    return (alike, "is spelled differently") if alike >= ALIKE else (0.0, "")
+
+
+def shadowed(decision: Routing) -> RoutePattern | None:
+    """Give the later route that would have matched this very request by its exact path, where a pattern took it."""
+    if decision.chosen is None:
+        return None
+    at = decision.routes.literals.get(decision.path, -1)
+    if at <= decision.chosen:
+        return None
+    taken, later = decision.routes[decision.chosen], decision.routes[at]
+    fits = later.takes(decision.method) and (not later.host or later.host == taken.host)
+    return later if fits and not taken.is_mount else None
