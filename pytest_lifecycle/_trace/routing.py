@@ -25,7 +25,7 @@ class RoutePattern:
     Attributes:
         pattern: The path's pattern as the framework writes it, prefixes included, starting with one ``/``.
         methods: The methods it takes; empty where it takes all.
-        matcher: What the whole path, or for a mount its beginning, has to match.
+        regex: What the path has to match, or for a mount its beginning, as its router sees it: a regular expression.
         converters: What each parameter must be, by its name: ``"int"``, ``"uuid"``, a regular expression.
         name: The route's name, or an empty string.
         host: The host it is for, or an empty string.
@@ -35,12 +35,16 @@ class RoutePattern:
 
     pattern: str
     methods: frozenset[str]
-    matcher: re.Pattern[str]
+    regex: str
     converters: dict[str, str] = field(default_factory=dict)
     name: str = ""
     host: str = ""
     literal: str = ""
     is_mount: bool = False
+
+    def fits(self, path: str) -> bool:
+        """Whether a path is one of its paths, whatever the method."""
+        return _compiled(self.regex).match(path) is not None
 
     def takes(self, method: str) -> bool:
         """Whether it takes a method; one that takes GET takes HEAD as well."""
@@ -91,6 +95,7 @@ class Routing(NamedTuple):
         method: The method asked for.
         path: The path as this router saw it.
         host: The host asked for.
+        prefix: What the mounts around the router add to its patterns.
     """
 
     routes: RouteTable
@@ -98,6 +103,7 @@ class Routing(NamedTuple):
     method: str
     path: str
     host: str = ""
+    prefix: str = ""
 
 
 def candidates_of(decisions: Iterable[Routing]) -> list[RouteCandidate]:
@@ -110,7 +116,11 @@ def candidates_of(decisions: Iterable[Routing]) -> list[RouteCandidate]:
                 verdict, reason = "matched", ""
             else:
                 verdict, reason = why_not(route, decision)
-            found.append(RouteCandidate(route.pattern, tuple(sorted(route.methods)), verdict, reason, route.name))
+            found.append(
+                RouteCandidate(
+                    decision.prefix + route.pattern, tuple(sorted(route.methods)), verdict, reason, route.name
+                )
+            )
     return found
 
 
@@ -118,11 +128,11 @@ def why_not(route: RoutePattern, asked: Routing) -> tuple[str, str]:
     """Say why a route is not the one: its verdict and the same in words."""
     if route.host and asked.host and asked.host != route.host and "{" not in route.host:
         return "host", f"{asked.host!r} is not {route.host!r}"
-    if route.matcher.match(asked.path):
+    if route.fits(asked.path):
         if not route.takes(asked.method):
             return "method", f"{asked.method} is not one of {', '.join(sorted(route.methods))}"
         return "other", "the route has conditions of its own, or another one was taken first"
-    if route.matcher.match(_other_slash(asked.path)):
+    if route.fits(_other_slash(asked.path)):
         return "slash", "it has no trailing slash" if asked.path.endswith("/") else "it ends in a slash"
     wrong = _unconverted(route, asked.path)
     if wrong is not None:
@@ -141,6 +151,11 @@ PARAMETER = re.compile(r"\{(\w+)(?::[^{}]*)?\}|<(?:[^<>:]*:)?(\w+)>")
 def parameters_of(pattern: str) -> list[str]:
     """Give the names of a pattern's parameters."""
     return [first or second for first, second in PARAMETER.findall(pattern)]
+
+
+@lru_cache(maxsize=4096)
+def _compiled(regex: str) -> re.Pattern[str]:
+    return re.compile(regex)
 
 
 @lru_cache(maxsize=4096)
@@ -187,20 +202,20 @@ def _might_be(value: str, converter: str) -> bool:
     return known is not None and re.fullmatch(known, value) is not None
 
 
-def nearest(decisions: Iterable[Routing], count: int = 3) -> list[tuple[RoutePattern, str]]:
-    """Give the routes that come nearest to what was asked for, the nearest first, and what is different.
+def nearest(decisions: Iterable[Routing], count: int = 3) -> list[tuple[str, str]]:
+    """Give the patterns that come nearest to what was asked for, the nearest first, and what is different.
 
     A route that differs in its slash, its method, a converter or its case comes before one that is merely alike.
     """
-    found: list[tuple[float, int, RoutePattern, str]] = []
+    found: list[tuple[float, int, str, str]] = []
     for decision in decisions:
         for route in decision.routes:
             if route.is_mount:
                 continue
             rank, difference = _nearness(route, decision)
             if rank > 0:
-                found.append((-rank, len(found), route, difference))
-    return [(route, difference) for _, _, route, difference in sorted(found, key=lambda item: item[:2])[:count]]
+                found.append((-rank, len(found), decision.prefix + route.pattern, difference))
+    return [(pattern, difference) for _, _, pattern, difference in sorted(found, key=lambda item: item[:2])[:count]]
 
 
 ALIKE = 0.6
@@ -215,7 +230,7 @@ def _nearness(route: RoutePattern, asked: Routing) -> tuple[float, str]:
         return 3.0, f"takes {', '.join(sorted(route.methods))}"
     if verdict == "converter":
         return 2.5, reason
-    if route.matcher.match(asked.path.lower()):
+    if route.fits(asked.path.lower()):
         return 2.0, "differs: upper and lower case"
     blank = PARAMETER.sub("", route.pattern)
     alike = SequenceMatcher(None, asked.path.lower(), blank.lower()).ratio()

@@ -118,8 +118,7 @@ class Trace:
         """The routes that come nearest to what was asked for, with what differs; empty where a route matched."""
         if self.route is not None:
             return []
-        found = nearest(self._exchange.routing)
-        return [f"{self.method} {route.pattern} ({difference})" for route, difference in found]
+        return [f"{pattern} ({difference})" for pattern, difference in nearest(self._exchange.routing)]
 
     @cached_property
     def dependencies(self) -> list[str]:

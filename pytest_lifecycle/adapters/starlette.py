@@ -24,6 +24,7 @@ from .._observe.probe import (
 from .._trace.facts import Verdict
 from .._trace.span import Kind
 from ._shape import owner_name, prefix_of
+from ._starlette_routes import Routes
 from .asgi import SHAPE, AsgiAdapter
 
 
@@ -42,9 +43,11 @@ class StarletteAdapter(Adapter):
 
     def __init__(self, asgi: AsgiAdapter) -> None:
         self.asgi = asgi
+        self.routes = Routes()
         self._handlers: dict[int, tuple[object, Expected]] = {}
 
     def forget(self) -> None:
+        self.routes.forget()
         self._handlers.clear()
 
     def probes(self) -> Iterable[Probe]:
@@ -141,7 +144,7 @@ class StarletteAdapter(Adapter):
         )
         for mount in (routing.Mount, routing.Host):
             yield self.asgi.layer(
-                mount.handle, Kind.ROUTING, name="mount", builtin=True, entering=_mounted, leaving=_close_mount
+                mount.handle, Kind.ROUTING, name="mount", builtin=True, entering=self._mounted, leaving=_close_mount
             )
         yield Probe(
             HTTPEndpoint.method_not_allowed,
@@ -153,7 +156,12 @@ class StarletteAdapter(Adapter):
 
     def router(self, function: object) -> Probe:
         """Give the probe for a router's main function: it tells a redirect to the other slash from a match."""
-        return self.asgi.layer(function, Kind.INTERNAL, name=owner_name, builtin=True, leaving=_close_router)
+        return self.asgi.layer(
+            function, Kind.INTERNAL, name=owner_name, builtin=True, entering=self._looking, leaving=_close_router
+        )
+
+    def _looking(self, call: Call) -> None:
+        self.routes.begin(call, call["scope"])
 
     def chosen(self, call: Call, route: Any) -> None:
         """Note the route that the router chose, and expect its endpoint.
@@ -171,6 +179,7 @@ class StarletteAdapter(Adapter):
             _decide(call, Verdict.METHOD_NOT_ALLOWED)
             return
         span.name = f"{scope['method']} {prefix_of(span)}{route.path}"
+        self.routes.choose(call.exchange, call.owner, route.path)
         span.attributes.update(
             verdict=Verdict.MATCHED, route_name=route.name, path_params=dict(scope.get("path_params", {}))
         )
@@ -193,6 +202,19 @@ class StarletteAdapter(Adapter):
         expected = Expected(chain)
         self._handlers[id(endpoint)] = (endpoint, expected)
         return expected
+
+    def _mounted(self, call: Call) -> None:
+        if call.span is None:
+            return
+        mount = call.owner
+        path = getattr(mount, "path", "")  # a `Host` has none
+        self.routes.choose(call.exchange, mount, path)
+        call.span.attributes.update(
+            prefix=path,
+            route_name=mount.name,
+            path_params=dict(call["scope"].get("path_params", {})),
+            method=call["scope"].get("method", ""),
+        )
 
     # -- responses
 
@@ -248,15 +270,6 @@ def _is_first_handle(call: Call) -> bool:
     return frame is None or frame.f_locals.get("self") is not call.owner
 
 
-def _mounted(call: Call) -> None:
-    if call.span is not None:
-        mount = call.owner
-        call.span.attributes["prefix"] = getattr(mount, "path", "")  # a `Host` has none
-        call.span.attributes["route_name"] = mount.name
-        call.span.attributes["path_params"] = dict(call["scope"].get("path_params", {}))
-        call.span.attributes["method"] = call["scope"].get("method", "")
-
-
 def _close_mount(call: Call) -> None:
     """A mount that leads to an app without a router of its own is the route."""
     span = call.span
@@ -275,10 +288,15 @@ def _close_router(call: Call) -> None:
     if span is None or span.reached_inner:
         return
     if any(child.name == "RedirectResponse" for child in span.children):
-        _decide(call, Verdict.REDIRECTED)
+        _redirected(call, "redirect_slashes")
 
 
 def _redirected_if_it_answered(call: Call) -> None:
     span = call.span
     if span is not None and not span.reached_inner and call.error is None:
-        _decide(call, Verdict.REDIRECTED)
+        _redirected(call, "https")
+
+
+def _redirected(call: Call, reason: str) -> None:
+    if call.span is not None:
+        call.span.attributes.update(verdict=Verdict.REDIRECTED, reason=reason)

@@ -1,0 +1,148 @@
+"""The routes of Starlette's and FastAPI's routers, in the order they are tried.
+
+Read from starlette/routing.py (`Route`, `Mount`, `Host`, `compile_path`) and, for FastAPI 0.137 and newer, whose
+routers form a tree, from `_IncludedRouter` in fastapi/routing.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, final
+
+from .._observe.probe import Call
+from .._trace.exchange import Exchange
+from .._trace.routing import RoutePattern, RouteTable, Routing, parameters_of
+from ._shape import prefix_of
+
+Key = tuple[int, str]
+"""A route by its `id` and its path: one route may be included twice."""
+
+
+class Table(NamedTuple):
+    """What is known of one router.
+
+    Attributes:
+        router: The router itself: it is kept alive, since its `id` is a key.
+        routes: Its routes as they were then.
+        patterns: The same as data.
+        places: Where each stands.
+    """
+
+    router: Any
+    routes: list[Any]
+    patterns: RouteTable
+    places: dict[Key, int]
+
+
+@final
+class Routes:
+    """The tables of the routers that were seen."""
+
+    def __init__(self) -> None:
+        self._tables: dict[tuple[int, str], Table] = {}
+
+    def forget(self) -> None:
+        """Drop the tables."""
+        self._tables.clear()
+
+    def begin(self, call: Call, scope: Mapping[str, Any]) -> None:
+        """Note that a router looks for a route."""
+        if scope["type"] not in ("http", "websocket") or call.span is None:
+            return
+        table = self._table(call.owner, scope["type"])
+        host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1")
+        routing = Routing(
+            table.patterns,
+            None,
+            scope.get("method", "WEBSOCKET"),
+            route_path(scope),
+            host.rpartition(":")[0] if re.search(r":\d+$", host) else host,
+            prefix_of(call.span),
+        )
+        call.exchange.routing.append(routing)
+
+    def choose(self, exchange: Exchange, route: Any, path: str | None) -> None:
+        """Note which route the last router chose."""
+        for at in range(len(exchange.routing) - 1, -1, -1):
+            decision = exchange.routing[at]
+            place = self._place(decision.routes, (id(route), path or ""))
+            if place is not None:
+                exchange.routing[at] = decision._replace(chosen=place)
+                return
+
+    def _place(self, patterns: RouteTable, key: Key) -> int | None:
+        for table in self._tables.values():
+            if table.patterns is patterns:
+                return table.places.get(key)
+        return None
+
+    def _table(self, router: Any, scope_type: str) -> Table:
+        known = self._tables.get((id(router), scope_type))
+        if known is None or known.routes != _all_routes(router):
+            found = [(key, pattern) for key, kind, pattern in _flat(router, "") if kind in (scope_type, "")]
+            patterns = RouteTable(pattern for _, pattern in found)
+            places = {key: at for at, (key, _) in reversed(list(enumerate(found)))}
+            known = Table(router, _all_routes(router), patterns, places)
+            self._tables[id(router), scope_type] = known
+        return known
+
+
+def _all_routes(router: Any) -> list[Any]:
+    """Give the routes and, after them, those of included routers: what changes as one is added."""
+    routes = list(router.routes)
+    for route in router.routes:
+        inner = getattr(route, "original_router", None)
+        if inner is not None:
+            routes += _all_routes(inner)
+    return routes
+
+
+def route_path(scope: Mapping[str, Any]) -> str:
+    """Give the path as a router sees it: without what it is mounted under (starlette/_utils.py, `get_route_path`)."""
+    path, root = str(scope["path"]), str(scope.get("root_path", ""))
+    return path[len(root) :] if root and path.startswith(root) else path
+
+
+def _flat(router: Any, prefix: str) -> Iterator[tuple[Key, str, RoutePattern]]:
+    """Give each route with its key and the type of scope it is for; one for all has an empty type."""
+    for route in router.routes:
+        inner = getattr(route, "original_router", None)
+        if inner is not None:
+            yield from _flat(inner, prefix + route.include_context.prefix)
+            continue
+        path = prefix + getattr(route, "path", "")
+        key = (id(route), path)
+        if hasattr(route, "host"):
+            yield key, "", RoutePattern("/", frozenset(), "^", name=route.name or "", host=route.host, is_mount=True)
+        elif hasattr(route, "routes"):
+            yield key, "", _pattern(route, prefix, path or "/", is_mount=True)
+        elif hasattr(route, "path_regex"):
+            yield key, "http" if hasattr(route, "methods") else "websocket", _pattern(route, prefix, path)
+
+
+def _pattern(route: Any, prefix: str, path: str, *, is_mount: bool = False) -> RoutePattern:
+    converters = {name: _converter(converter) for name, converter in route.param_convertors.items()}
+    regex = f"^{_prefix_regex(prefix)}{route.path_regex.pattern.removeprefix('^')}"
+    return RoutePattern(
+        path,
+        frozenset(getattr(route, "methods", None) or ()),
+        regex,
+        {name: converter for name, converter in converters.items() if converter not in ("str", "path")},
+        route.name or "",
+        literal="" if parameters_of(path) or is_mount else path,
+        is_mount=is_mount,
+    )
+
+
+def _prefix_regex(prefix: str) -> str:
+    """Write the prefix of an included router as a regular expression; it may have parameters."""
+    return re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(prefix))
+
+
+def _converter(converter: Any) -> str:
+    """Name a converter as patterns do: ``int`` for Starlette's `IntegerConvertor`."""
+    from starlette.convertors import CONVERTOR_TYPES
+
+    names = (name for name, known in CONVERTOR_TYPES.items() if type(known) is type(converter))
+    return next(names, type(converter).__name__)
