@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ._errors import LifespanFailed as LifespanFailed
     from ._errors import UsageProblem as UsageProblem
     from ._trace.changes import ResponseChanges as ResponseChanges
+    from ._trace.dependencies import DependencyRun as DependencyRun
     from ._trace.exchange import Message as Message
     from ._trace.facts import Outcome as Outcome
     from ._trace.facts import RaisedException as RaisedException
@@ -32,6 +33,7 @@ _HOMES = {
     "AsyncClient": "._client",
     "Client": "._client",
     "DeadlineExceeded": "._errors",
+    "DependencyRun": "._trace.dependencies",
     "Kind": "._trace.span",
     "LifecycleError": "._errors",
     "LifespanFailed": "._errors",
@@ -53,6 +55,7 @@ __all__ = [
     "AsyncClient",
     "Client",
     "DeadlineExceeded",
+    "DependencyRun",
     "Kind",
     "LifecycleError",
     "LifespanFailed",

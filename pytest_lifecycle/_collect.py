@@ -94,13 +94,15 @@ class ItemTraces:
 
 
 ITEM: Final = pytest.StashKey[ItemTraces]()
+RUNNING: Final = pytest.StashKey[ItemTraces]()
+"""The traces of the test that runs, on the configuration: for hooks that are told of no test."""
 
 
 def traces_of(item: pytest.Item) -> ItemTraces:
     """Give the traces of this test, ready to collect."""
     if ITEM not in item.stash:
         delivers = bool(item.config.hook.pytest_lifecycle_trace.get_hookimpls())
-        item.stash[ITEM] = ItemTraces(delivers=delivers)
+        item.config.stash[RUNNING] = item.stash[ITEM] = ItemTraces(delivers=delivers)
     return item.stash[ITEM]
 
 

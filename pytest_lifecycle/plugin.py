@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from typing import TYPE_CHECKING
 
 import pytest
 
 from . import _settings
-from ._collect import ITEM, deliver, is_observed, observe
+from ._collect import ITEM, RUNNING, deliver, is_observed, observe
 from ._fixtures import _lifecycle_item, async_lifecycle, lifecycle, lifecycle_app, lifecycle_client, lifecycle_traces
 from ._settings import SETTINGS
 
@@ -130,16 +130,21 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
         add_requests(report, traces, item.config.stash[SETTINGS])
         if report.when == "teardown":
-            del item.stash[ITEM]
+            del item.stash[ITEM], item.config.stash[RUNNING]
     return report
 
 
-def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
-    """Explain how two paths differ."""
-    if op != "==" or not isinstance(left, list) or not isinstance(right, list):
-        return None
+@pytest.hookimpl(wrapper=True)
+def pytest_assertrepr_compare(
+    config: pytest.Config, op: str, left: object, right: object
+) -> Generator[None, list[Iterable[str]], list[Iterable[str]]]:
+    """Explain how two paths differ, and why the request ended as it did."""
+    explained = yield
     if "pytest_lifecycle._trace.trace" not in sys.modules:
-        return None
-    from ._show.diff import explain_lists
+        return explained
+    from ._compared import explanation
 
-    return explain_lists(left, right)
+    running = config.stash.get(RUNNING, None)
+    given = next((list(lines) for lines in explained if lines), [])
+    ours = explanation(op, left, right, given, running.traces if running is not None else [])
+    return [ours, *explained] if ours else [given, *explained]

@@ -6,6 +6,7 @@ from time import perf_counter
 from typing import NamedTuple, final
 
 from .changes import Head
+from .dependencies import Resolution
 from .routing import Routing
 from .span import Kind, Span
 
@@ -54,6 +55,7 @@ class Exchange:
         raised: Each exception with each span that it left, in that order.
         caught: The spans that turned an exception into an answer, by the exception's `id`.
         routing: What the routers decided, in order.
+        resolutions: The dependencies that were looked for, in order.
         head: The response's head where it was seen last on its way out.
         messages: The protocol's messages at the app's edge, in order.
         errors: The exceptions that the framework took for a crash, not for an answer.
@@ -83,6 +85,7 @@ class Exchange:
         "parent",
         "raised",
         "raw_headers",
+        "resolutions",
         "responded_at",
         "root",
         "routing",
@@ -110,6 +113,7 @@ class Exchange:
         self.caught: dict[int, str] = {}
         self.errors: list[BaseException] = []
         self.routing: list[Routing] = []
+        self.resolutions: list[Resolution] = []
         self.messages: list[Message] = []
         self.head: Head | None = None
         self.framework: str | None = None
@@ -135,11 +139,14 @@ class Exchange:
             self.body.append(chunk)
 
     def cross(self, span: Span, head: Head | None = None) -> None:
-        """Note that the response left this layer on its way out, with this head."""
+        """Note that the response left this layer on its way out, with this head.
+
+        What a helper changes that a middleware made for itself is that middleware's doing.
+        """
         if not span._crossed:
             span._crossed = True
             self.crossed.append(span)
-            if head is not None:
+            if head is not None and span.kind is not Kind.INTERNAL:
                 span._inner_head, span._outer_head = self.head, head
                 self.head = head
 

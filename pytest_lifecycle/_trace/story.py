@@ -154,8 +154,12 @@ def refusal_of(exchange: Exchange, outcome: Outcome) -> tuple[Refusal | None, st
 
 def _said_by(span: Span, kind: Refusal) -> tuple[Refusal, str]:
     """Take a span's own word for who refused and why, where its adapter noted it."""
-    name = span.fact("refused_by") or ("validation" if span.kind is Kind.VALIDATION else span.name)
-    return span.fact("refusal") or kind, name
+    return span.fact("refusal") or kind, culprit(span)
+
+
+def culprit(span: Span) -> str:
+    """Name a step as who did something: a validation by what validated, any other by its name."""
+    return span.fact("refused_by") or ("validation" if span.kind is Kind.VALIDATION else span.name)
 
 
 def _answers_by_exception(span: Span) -> bool:
@@ -184,7 +188,7 @@ def _raised(exchange: Exchange, raised: BaseException, spans: list[Span]) -> Rai
     return RaisedException(
         type=type(error).__qualname__,
         message=message_of(error),
-        raised_in=spans[0].name,
+        raised_in=culprit(spans[0]),
         handled_by=handled_by,
         crossed=tuple(layers),
         causes=tuple(_causes(error)),

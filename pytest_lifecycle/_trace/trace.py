@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from . import story
 from .changes import ResponseChanges
+from .dependencies import DependencyRun, runs_of
 from .exchange import Exchange, Message
 from .facts import Outcome, RaisedException, Refusal, Validation, ValidationIssue
 from .headers import Headers, charset_of, cookies_of
@@ -126,6 +127,11 @@ class Trace:
         return [span.name for span in self.spans(Kind.DEPENDENCY)]
 
     @cached_property
+    def dependency_runs(self) -> list[DependencyRun]:
+        """Each dependency that was looked for, in the order resolved: whether it ran, what it stands for, and so on."""
+        return runs_of(self._exchange.resolutions, self._exchange.responded_at)
+
+    @cached_property
     def validation(self) -> Validation:
         """What validation said of the request."""
         return story.validation_of(self.root)
@@ -134,6 +140,11 @@ class Trace:
     def validation_errors(self) -> list[ValidationIssue]:
         """What validation found wrong, in its order."""
         return [issue for span in self.spans(Kind.VALIDATION) for issue in span.fact("errors") or ()]
+
+    @cached_property
+    def response_errors(self) -> list[ValidationIssue]:
+        """What the validation of the response found wrong: the handler did not keep what its declaration promises."""
+        return [issue for span in self.spans(Kind.RESPONSE) for issue in span.fact("errors") or ()]
 
     @cached_property
     def handler(self) -> str | None:

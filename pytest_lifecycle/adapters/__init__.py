@@ -11,6 +11,7 @@ from .._trace.span import Kind, Span
 def builtin_adapters() -> list[Adapter]:
     """Give the adapters that come with the plugin, the most general first."""
     from ._django_views import DjangoFormsAdapter, DjangoViewsAdapter
+    from ._starlette_guards import AuthenticationAdapter, TrustedHostAdapter
     from .asgi import AsgiAdapter
     from .django import DjangoAdapter
     from .fastapi import FastAPIAdapter
@@ -28,6 +29,8 @@ def builtin_adapters() -> list[Adapter]:
         asgi,
         wsgi,
         starlette,
+        TrustedHostAdapter(asgi),
+        AuthenticationAdapter(asgi),
         FastAPIAdapter(starlette),
         FlaskAdapter(wsgi),
         DjangoAdapter(asgi, wsgi),

@@ -10,15 +10,13 @@ from collections.abc import Iterable
 from typing import Any, final
 
 from .._observe.contract import Adapter
-from .._observe.probe import Call, Expected, Probe, Step, code_of, location_of, name_of, nested_code
+from .._observe.probe import Call, Probe, Step, location_of, nested_code
 from .._trace.facts import Validation, issue
 from .._trace.span import Kind, Span
+from ._fastapi_dependencies import Dependencies
 from ._shape import owner_name
 from .asgi import SHAPE
 from .starlette import StarletteAdapter
-
-SOLVING = "solve_dependencies"
-SOLVING_STEP = Step(Kind.INTERNAL, SOLVING, "fastapi.dependencies.utils:solve_dependencies", True)
 
 
 @final
@@ -36,11 +34,11 @@ class FastAPIAdapter(Adapter):
 
     def __init__(self, starlette: StarletteAdapter) -> None:
         self.starlette = starlette
-        self._dependencies: dict[int, tuple[object, Expected]] = {}
+        self._dependencies = Dependencies()
         self._validates: dict[int, tuple[object, bool]] = {}
 
     def forget(self) -> None:
-        self._dependencies.clear()
+        self._dependencies.forget()
         self._validates.clear()
 
     def probes(self) -> Iterable[Probe]:
@@ -102,23 +100,10 @@ class FastAPIAdapter(Adapter):
         yield Probe(RequestValidationError.__init__, span=False, entering=_refused)
         for code in nested_code(routing.get_request_handler, "app"):
             yield Probe(code, span=False, raising=_refusal_raised)
+        yield Probe(routing.serialize_response, Kind.RESPONSE, builtin=True, raising=_response_refused)
 
     def _solving(self, call: Call) -> Step | None:
-        """The outermost call is a step; an inner one says which dependency is to run next, overrides applied."""
-        parent = call.parent
-        if parent is None or parent.name != SOLVING or parent.kind is not Kind.INTERNAL:
-            return SOLVING_STEP
-        function = call["dependant"].call
-        if function is not None:
-            self.watcher.expect(parent, self._dependency(function))
-        return None
-
-    def _dependency(self, function: Any) -> Expected:
-        known = self._dependencies.get(id(function))
-        if known is None:
-            probes = [] if code_of(function) is None else [Probe(function, Kind.DEPENDENCY, name=name_of(function))]
-            known = self._dependencies[id(function)] = (function, Expected(probes))
-        return known[1]
+        return self._dependencies.solving(call, self.watcher)
 
     def _solved(self, call: Call) -> None:
         if call.error is None and not call.result.errors and self._has_fields(call["dependant"]):
@@ -155,6 +140,13 @@ def _refused(call: Call) -> None:
     errors = tuple(issue(error) for error in call["errors"] if isinstance(error, dict))
     if call.parent is not None:
         call.mark(Kind.VALIDATION, Validation.FAILED.value, errors=errors)
+
+
+def _response_refused(span: Span, error: BaseException) -> None:
+    """The handler gave what its declared response does not allow: an error of the app's, not of the request."""
+    errors = getattr(error, "errors", None)
+    if type(error).__name__ == "ResponseValidationError" and callable(errors):
+        span.attributes["errors"] = tuple(issue(found) for found in errors() if isinstance(found, dict))
 
 
 def _refusal_raised(span: Span, error: BaseException) -> None:

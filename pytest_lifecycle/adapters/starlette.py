@@ -181,7 +181,10 @@ class StarletteAdapter(Adapter):
         span.name = f"{scope['method']} {prefix_of(span)}{route.path}"
         self.routes.choose(call.exchange, call.owner, route.path)
         span.attributes.update(
-            verdict=Verdict.MATCHED, route_name=route.name, path_params=dict(scope.get("path_params", {}))
+            verdict=Verdict.MATCHED,
+            route_name=route.name,
+            path_params=dict(scope.get("path_params", {})),
+            endpoint=name_of(route.endpoint),
         )
         self.watcher.expect(span, self._endpoint(route.endpoint, scope["method"]))
 

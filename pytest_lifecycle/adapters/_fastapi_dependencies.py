@@ -1,0 +1,105 @@
+"""FastAPI's dependencies: which are looked for, which run, which stand in for another.
+
+Read from `solve_dependencies` in fastapi/dependencies/utils.py. It calls itself for each dependency before it looks
+into the cache: the call says what is looked for, and only the dependency's own code running says that it ran.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import Any, Literal, final
+
+from .._observe.contract import Watcher
+from .._observe.probe import Call, Expected, Probe, Step, code_of, name_of
+from .._observe.recorder import GENERATOR
+from .._trace.dependencies import Resolution
+from .._trace.facts import Refusal
+from .._trace.span import Kind, Span
+
+ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+SOLVING = "solve_dependencies"
+SOLVING_STEP = Step(Kind.INTERNAL, SOLVING, "fastapi.dependencies.utils:solve_dependencies", True)
+
+
+@final
+class Dependencies:
+    """The dependencies that were seen, and what to expect of each."""
+
+    def __init__(self) -> None:
+        self._expected: dict[int, tuple[object, Expected]] = {}
+
+    def forget(self) -> None:
+        """Drop them."""
+        self._expected.clear()
+
+    def solving(self, call: Call, watcher: Watcher) -> Step | None:
+        """Say what a call of `solve_dependencies` is: the outermost is a step, an inner one looks for a dependency."""
+        parent = call.parent
+        if parent is None or parent.name != SOLVING or parent.kind is not Kind.INTERNAL:
+            return SOLVING_STEP
+        dependant = call["dependant"]
+        if dependant.call is not None:
+            watcher.expect(parent, self._expect(dependant.call))
+            call.exchange.resolutions.append(_resolution(call, dependant))
+        return None
+
+    def _expect(self, function: Any) -> Expected:
+        known = self._expected.get(id(function))
+        if known is None:
+            probes = [] if code_of(function) is None else [_dependency(function)]
+            known = self._expected[id(function)] = (function, Expected(probes))
+        return known[1]
+
+
+def _resolution(call: Call, dependant: Any) -> Resolution:
+    function = dependant.call
+    code = code_of(function)
+    flags = code.co_flags if code is not None else 0
+    scope = getattr(dependant, "scope", None) or ("request" if flags & GENERATOR else None)
+    mode: Literal["async", "thread"] = "async" if flags & ASYNC else "thread"
+    return Resolution(name_of(function), id(code) if code else 0, _overridden(call, function), scope, mode)
+
+
+def _overridden(call: Call, function: object) -> str | None:
+    """Name the dependency that this one stands in for: what the call around was looking for in the first place."""
+    if not getattr(call.values.get("dependency_overrides_provider"), "dependency_overrides", None):
+        return None
+    around = call.frame.f_back
+    looked_for = getattr(around.f_locals.get("sub_dependant"), "call", None) if around is not None else None
+    return name_of(looked_for) if looked_for is not None and looked_for is not function else None
+
+
+def _dependency(function: Any) -> Probe:
+    return Probe(
+        function,
+        Kind.DEPENDENCY,
+        name=name_of(function),
+        entering=_runs,
+        leaving=_ended,
+        raising=_not_authenticated if _is_security(function) else None,
+    )
+
+
+def _runs(call: Call) -> None:
+    """A dependency runs: the last one that was looked for and is not known to have run."""
+    key = id(call.frame.f_code)
+    for looked_for in reversed(call.exchange.resolutions):
+        if looked_for.code == key and looked_for.span is None:
+            looked_for.span = call.span
+            return
+
+
+def _ended(call: Call) -> None:
+    span = call.span
+    if span is not None and call.error is None and span._thrown is not None:
+        span.attributes["swallowed"] = type(span._thrown).__qualname__
+
+
+def _is_security(function: object) -> bool:
+    base = getattr(sys.modules.get("fastapi.security.base"), "SecurityBase", None)
+    return isinstance(base, type) and isinstance(function, base)
+
+
+def _not_authenticated(span: Span, error: BaseException) -> None:
+    span.attributes["refusal"] = Refusal.AUTHENTICATION
