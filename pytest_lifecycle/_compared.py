@@ -11,7 +11,7 @@ from types import FrameType
 
 from ._show.diff import explain_lists
 from ._show.explain import why
-from ._trace.facts import shortened
+from ._trace.facts import Outcome, shortened
 from ._trace.trace import Trace
 
 OURS = ("_pytest", "pluggy", "pytest_lifecycle")
@@ -34,7 +34,7 @@ def explanation(op: str, left: object, right: object, given: list[str], traces: 
         trace = compared_trace(left, right, traces[-1] if traces else None)
     except Exception:  # what explains a failure must not become another one
         trace = None
-    if trace is None:
+    if trace is None or (trace.outcome is Outcome.HANDLED and (trace.status or 500) < 400):
         return given or None
     head = given[:1] or [f"{shortened(left)} {op} {shortened(right)}"]
     return [*head, *why(trace), *given[1:]]

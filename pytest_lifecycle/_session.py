@@ -38,7 +38,7 @@ class Session:
         self._recorder: Recorder | None = None
         self._source: MonitoringSource | ProfilingSource | None = None
         self._waiting: list[Adapter] = []
-        self._probes: dict[Adapter, list[Probe]] = {}
+        self._probes: dict[Adapter, tuple[object, list[Probe]]] = {}
         self._modules = 0
         self._stale = False
         self._has_builtin = False
@@ -174,13 +174,16 @@ class Session:
 
     def _activate(self, adapter: Adapter, recorder: Recorder) -> None:
         adapter.attach(recorder)
-        if adapter not in self._probes:
+        module = sys.modules.get(adapter.module)
+        known, probes = self._probes.get(adapter, (None, []))
+        if adapter not in self._probes or known is not module:  # it may have been imported anew
             try:
-                self._probes[adapter] = list(probes_of(adapter))
+                probes = list(probes_of(adapter))
             except Exception as fault:
-                self._probes[adapter] = []
+                probes = []
                 self.notes.append(f"the {adapter.name} adapter is off ({type(fault).__name__}: {fault}).")
-        for probe in self._probes[adapter]:
+            self._probes[adapter] = (module, probes)
+        for probe in probes:
             recorder.watch(probe)
 
 

@@ -232,9 +232,16 @@ def _nearness(route: RoutePattern, asked: Routing) -> tuple[float, str]:
         return 2.5, reason
     if route.fits(asked.path.lower()):
         return 2.0, "differs: upper and lower case"
-    blank = PARAMETER.sub("", route.pattern)
-    alike = SequenceMatcher(None, asked.path.lower(), blank.lower()).ratio()
+    alike = SequenceMatcher(None, asked.path.lower(), _filled(route.pattern, asked.path).lower()).ratio()
     return (alike, "is spelled differently") if alike >= ALIKE else (0.0, "")
+
+
+def _filled(pattern: str, path: str) -> str:
+    """Put the path's own parts in the place of a pattern's parameters, where both have as many parts."""
+    wanted, given = pattern.split("/"), path.split("/")
+    if len(wanted) != len(given):
+        return PARAMETER.sub("", pattern)
+    return "/".join(theirs if PARAMETER.search(ours) else ours for ours, theirs in zip(wanted, given, strict=True))
 
 
 def shadowed(decision: Routing) -> RoutePattern | None:

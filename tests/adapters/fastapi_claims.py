@@ -86,7 +86,7 @@ CLAIMS = [
         dependencies=READ_DEPENDENCIES,
         validation="failed",
         errors=[(("path", "item_id"), "int_parsing")],
-        raised=[("RequestValidationError", "failed", "request_validation_exception_handler")],
+        raised=[("RequestValidationError", "validation", "request_validation_exception_handler")],
     ),
     Claim(
         "POST",
@@ -100,7 +100,7 @@ CLAIMS = [
         dependencies=["current_user"],
         validation="failed",
         errors=[(("body", "name"), "missing"), (("body", "quantity"), "int_parsing")],
-        raised=[("RequestValidationError", "failed", "request_validation_exception_handler")],
+        raised=[("RequestValidationError", "validation", "request_validation_exception_handler")],
     ),
     Claim(
         "POST",
@@ -113,7 +113,7 @@ CLAIMS = [
         route_name="create_item",
         validation="failed",
         errors=[(("body", 1), "json_invalid")],
-        raised=[("RequestValidationError", "failed", "request_validation_exception_handler")],
+        raised=[("RequestValidationError", "validation", "request_validation_exception_handler")],
     ),
     Claim(
         "POST",
