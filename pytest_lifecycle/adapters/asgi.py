@@ -256,7 +256,7 @@ def see_scope(span: Span, parent: Span, scope: Any) -> None:
             added = []
         if added:
             known = around.attributes.setdefault("scope_added", [])
-            known += [key for key in added if key not in known]
+            known += [key for key in added if key not in known and key != "state"]
     span._scope, span._scope_size = scope, size
 
 
