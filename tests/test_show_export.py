@@ -42,7 +42,14 @@ def test_the_whole_schema() -> None:
         "key": "00000000-0000-0000-0000-000000000001",
         "price": "1.5",
     }
-    plain = {"target": "", "short_circuited": False, "exception": None, "attributes": {}, "children": []}
+    plain = {
+        "target": "",
+        "short_circuited": False,
+        "exception": None,
+        "attributes": {},
+        "response_changes": None,
+        "children": [],
+    }
     route = {"verdict": "matched", "route_name": "read_order", "path_params": params}
     assert order_request().to_dict(timings=False) == {
         "schema": 1,
@@ -52,14 +59,19 @@ def test_the_whole_schema() -> None:
         "framework": None,
         "status": 200,
         "outcome": "handled",
+        "refusal": None,
+        "refused_by": None,
         "middleware": ["Auth"],
         "middleware_out": ["Auth"],
         "route": "GET /orders/{order_id}",
         "route_name": "read_order",
         "path_params": params,
+        "candidates": [],
         "dependencies": [],
+        "dependency_runs": [],
         "validation": "none",
         "validation_errors": [],
+        "response_errors": [],
         "handler": "read_order",
         "exceptions": [],
         "path": ["middleware Auth", "route GET /orders/{order_id}", "handler read_order", "response 200"],
@@ -134,7 +146,7 @@ def test_whatever_an_adapter_notes_becomes_json() -> None:
         "ratio": "nan",
         "set": ["a", "b"],
         "bytes": "<bytes>",
-        "errors": [{"loc": ["body", "password"], "message": "[redacted]", "type": "weak"}],
+        "errors": [{"loc": ["body", "password"], "message": "[redacted]", "type": "weak", "input": None}],
         "nested": {"1": ["<type>", {"api_key": "[redacted]"}]},
     }
 

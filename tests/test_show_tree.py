@@ -99,6 +99,7 @@ def test_a_layer_that_answers_itself_is_marked() -> None:
     assert text_of(trace) == [
         "GET /orders/42 -> 401 short_circuited 2.0 ms",
         "└─ middleware Auth   1.0 ms  answered itself",
+        "refused: by Auth (authentication)",
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -18,7 +19,9 @@ from .._trace.timing import self_times
 from .redact import ACTIVE, REDACTED, Redactor
 
 if TYPE_CHECKING:
+    from .._trace.changes import ResponseChanges
     from .._trace.facts import RaisedException, ValidationIssue
+    from .._trace.routing import RouteCandidate
     from .._trace.trace import Trace
 
 SCHEMA: Final = 1
@@ -48,14 +51,19 @@ def to_dict(trace: Trace, *, timings: bool = True, redactor: Redactor | None = N
         "framework": trace.framework,
         "status": trace.status,
         "outcome": str(trace.outcome),
+        "refusal": None if trace.refusal is None else str(trace.refusal),
+        "refused_by": trace.refused_by,
         "middleware": list(trace.middleware),
         "middleware_out": list(trace.middleware_out),
         "route": trace.route,
         "route_name": trace.route_name,
         "path_params": _mapping(trace.path_params, redactor, DEPTH_LIMIT),
+        "candidates": [_candidate(candidate, redactor) for candidate in trace.candidates],
         "dependencies": list(trace.dependencies),
+        "dependency_runs": [asdict(run) for run in trace.dependency_runs],
         "validation": str(trace.validation),
         "validation_errors": [_issue(issue, redactor) for issue in trace.validation_errors],
+        "response_errors": [_issue(issue, redactor) for issue in trace.response_errors],
         "handler": trace.handler,
         "exceptions": [_exception(raised, redactor) for raised in trace.exceptions],
         "path": list(trace.path),
@@ -66,16 +74,29 @@ def to_dict(trace: Trace, *, timings: bool = True, redactor: Redactor | None = N
     }
     if timings:
         data["duration"] = round(trace.duration, 9)
+        data["messages"] = [{**message._asdict(), "at": round(message.at, 9)} for message in trace.messages]
     data["spans"] = _spans(trace.root, timings, redactor)
     return data
 
 
 def _issue(issue: ValidationIssue, redactor: Redactor) -> dict[str, Any]:
     message = redactor.issue(issue.loc, issue.message)
+    given = None if issue.input is None else REDACTED if message is None else _text(issue.input, redactor)
     return {
         "loc": list(issue.loc),
         "message": REDACTED if message is None else _stable(message),
         "type": issue.type,
+        "input": given,
+    }
+
+
+def _candidate(candidate: RouteCandidate, redactor: Redactor) -> dict[str, Any]:
+    return {
+        "pattern": candidate.pattern,
+        "methods": list(candidate.methods),
+        "verdict": candidate.verdict,
+        "reason": _text(candidate.reason, redactor),
+        "name": candidate.name,
     }
 
 
@@ -86,6 +107,8 @@ def _exception(raised: RaisedException, redactor: Redactor) -> dict[str, Any]:
         "raised_in": raised.raised_in,
         "handled_by": raised.handled_by,
         "crossed": list(raised.crossed),
+        "causes": [_text(cause, redactor) for cause in raised.causes],
+        "is_answer": raised.is_answer,
     }
 
 
@@ -115,6 +138,7 @@ def _span(span: Span, root: Span, own: dict[int, float] | None, redactor: Redact
         "short_circuited": span.short_circuited,
         "exception": None if span.exception is None else type(span.exception).__qualname__,
         "attributes": _mapping(span.attributes, redactor, DEPTH_LIMIT),
+        "response_changes": _changes(span.response_changes, redactor),
     }
     if own is not None:
         data["start"] = round(span.start - root.start, 9)
@@ -122,6 +146,26 @@ def _span(span: Span, root: Span, own: dict[int, float] | None, redactor: Redact
         data["self_time"] = round(own.get(id(span), 0.0), 9)
     data["children"] = []
     return data
+
+
+def _changes(changes: ResponseChanges, redactor: Redactor) -> dict[str, Any] | None:
+    """Give what a layer did to the response; None for nothing. Header values follow the rules for headers."""
+    if not changes:
+        return None
+
+    def value(name: str, values: str | list[str] | tuple[str, str]) -> Any:
+        if isinstance(values, str):
+            return REDACTED if redactor.hides(name) else _text(values, redactor)
+        return [value(name, one) for one in values]
+
+    return {
+        "status": None if changes.status is None else list(changes.status),
+        "added": {name: value(name, values) for name, values in changes.added.items()},
+        "changed": {name: value(name, values) for name, values in changes.changed.items()},
+        "removed": list(changes.removed),
+        "cookies": list(changes.cookies),
+        "body": changes.body,
+    }
 
 
 # -- values

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
 
-from .._trace.facts import Outcome, Verdict
+from .._trace.facts import Outcome, Refusal, Verdict
 from .._trace.span import Kind, Span
 from .._trace.story import path_entry, verdict_of
 from .escape import escape, shown
@@ -159,6 +159,7 @@ def _notes(trace: Trace, redactor: Redactor) -> Iterator[str]:
     if trace.parent is not None:
         yield f"made by {label(trace.parent)}"
     yield from _issues(trace, redactor)
+    yield from _refused(trace, redactor)
     for raised in trace.exceptions:
         yield _flight(raised, redactor)
     yield from _way_out(trace)
@@ -173,6 +174,13 @@ def _issues(trace: Trace, redactor: Redactor) -> Iterator[str]:
         text = "[redacted]" if what is None else shown(what, NAME_LIMIT)
         kind = f" ({shown(issue.type, NAME_LIMIT)})" if issue.type else ""
         yield f"invalid: {where}: {text}{kind}"
+
+
+def _refused(trace: Trace, redactor: Redactor) -> Iterator[str]:
+    if trace.refusal in (Refusal.NOT_FOUND, Refusal.METHOD):
+        yield from (f"nearest: {shown(redactor.text(route), 2 * NAME_LIMIT)}" for route in trace.nearest[:1])
+    elif trace.refused_by is not None and trace.refusal is not Refusal.VALIDATION:
+        yield f"refused: by {shown(trace.refused_by, NAME_LIMIT)} ({trace.refusal})"
 
 
 def _flight(raised: RaisedException, redactor: Redactor) -> str:
