@@ -49,8 +49,11 @@ class ItemTraces:
             del self.traces[0]
             self.dropped += 1
 
-    def hold(self) -> None:
+    def hold(self, *, keeps_arguments: bool = False) -> None:
         """Switch observation on for this test; each call wants one `release`.
+
+        Args:
+            keeps_arguments: Whether the arguments of handlers are noted.
 
         Raises:
             LifecycleError: Observation cannot be switched on.
@@ -58,6 +61,7 @@ class ItemTraces:
         from . import _session as session
 
         if self._holders == 0:
+            session.keep_arguments(keeps_arguments)
             session.acquire()
             session.subscribe(self.add)
         self._holders += 1
@@ -106,7 +110,9 @@ def traces_of(item: pytest.Item) -> ItemTraces:
     return item.stash[ITEM]
 
 
-FIXTURES: Final = frozenset({"lifecycle", "async_lifecycle", "lifecycle_client", "lifecycle_traces"})
+FIXTURES: Final = frozenset(
+    {"lifecycle", "async_lifecycle", "lifecycle_client", "lifecycle_traces", "lifecycle_unused_overrides"}
+)
 """A test that uses one of these is observed."""
 
 
@@ -132,7 +138,7 @@ def observe(item: pytest.Item) -> ItemTraces:
         for adapters in config.hook.pytest_lifecycle_adapters(config=config):
             session.add_adapters(adapters)
     traces = traces_of(item)
-    traces.hold()
+    traces.hold(keeps_arguments=config.stash[SETTINGS].keeps_arguments)
     return traces
 
 

@@ -112,6 +112,25 @@ def lifecycle_traces(_lifecycle_item: ItemTraces) -> list[Trace]:
 
 
 @pytest.fixture
+def lifecycle_unused_overrides(lifecycle_app: object, _lifecycle_item: ItemTraces) -> Callable[[], list[str]]:
+    """Names the app's dependency overrides that no request of this test has used so far.
+
+    Call it at the end of a test: ``assert lifecycle_unused_overrides() == []``. It reads `dependency_overrides` of the
+    app (FastAPI); an app without it has none.
+    """
+
+    def unused_overrides() -> list[str]:
+        from ._observe.probe import name_of
+        from ._trace.dependencies import unused
+
+        overrides = getattr(lifecycle_app, "dependency_overrides", {})
+        names = {name_of(original): name_of(replacement) for original, replacement in overrides.items()}
+        return unused(names, (run for trace in _lifecycle_item.traces for run in trace.dependency_runs))
+
+    return unused_overrides
+
+
+@pytest.fixture
 def _lifecycle_item(request: pytest.FixtureRequest) -> Iterator[ItemTraces]:
     """Observation of this test, switched on."""
     traces = observe(request.node)

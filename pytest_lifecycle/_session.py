@@ -43,6 +43,7 @@ class Session:
         self._stale = False
         self._has_builtin = False
         self._refreshing = False
+        self._keeps_arguments = False
         self.notes: list[str] = []
 
     def add_adapters(self, adapters: Iterable[Adapter]) -> None:
@@ -55,6 +56,10 @@ class Session:
             self._adapters.remove(adapter)
             self._probes.pop(adapter, None)
         self.notes.clear()
+
+    def keep_arguments(self, keeps: bool) -> None:
+        """Say whether the arguments of handlers are noted, from the next time observation is switched on."""
+        self._keeps_arguments = keeps
 
     def acquire(self) -> None:
         """Switch observation on, if it is not; each call wants one `release`.
@@ -125,7 +130,7 @@ class Session:
 
             self._adapters[:0] = builtin_adapters()
             self._has_builtin = True
-        recorder = Recorder(self._discover, self.publish)
+        recorder = Recorder(self._discover, self.publish, keeps_arguments=self._keeps_arguments)
         source = make_source(recorder)
         recorder.source = source
         self._recorder, self._source = recorder, source
@@ -208,6 +213,7 @@ unsubscribe = _session.unsubscribe
 publish = _session.publish
 add_adapters = _session.add_adapters
 remove_adapters = _session.remove_adapters
+keep_arguments = _session.keep_arguments
 saw = _session.saw
 aside = _session.aside
 attending = _session.attending

@@ -26,6 +26,7 @@ class Settings:
         raise_app_exceptions: Whether our clients raise what leaves the app.
         observes_all: Whether every test is observed, not only those that use one of our fixtures.
         shows_passed: Whether the requests of passed tests are shown too.
+        keeps_arguments: Whether the arguments of handlers are noted.
         redact: Further names of secrets.
         redact_allow: Names that are no secrets.
     """
@@ -35,6 +36,7 @@ class Settings:
     raise_app_exceptions: bool = False
     observes_all: bool = False
     shows_passed: bool = False
+    keeps_arguments: bool = False
     redact: tuple[str, ...] = ()
     redact_allow: tuple[str, ...] = ()
 
@@ -71,6 +73,7 @@ def declare(parser: pytest.Parser) -> None:
     parser.addini("lifecycle_timeout", "seconds that a request may take (default: 10)", "float", 10.0)
     parser.addini("lifecycle_raise_app_exceptions", "raise in the test what leaves the app", "bool", False)
     parser.addini("lifecycle_observe", "'fixtures' (default) or 'all', as with --lifecycle", "string", "fixtures")
+    parser.addini("lifecycle_arguments", "note the arguments of handlers, shortened", "bool", False)
     parser.addini("lifecycle_redact", "further names that hold secrets; '*' at an end is a wildcard", "args", [])
     parser.addini("lifecycle_redact_allow", "names that hold no secrets, whatever else says so", "args", [])
 
@@ -94,6 +97,7 @@ def read(config: pytest.Config) -> Settings:
         raise_app_exceptions=_read(config, "lifecycle_raise_app_exceptions", "true or false"),
         observes_all=observe == "all" or bool(config.getoption("lifecycle_observes_all")),
         shows_passed=bool(config.getoption("lifecycle_shows_passed")),
+        keeps_arguments=_read(config, "lifecycle_arguments", "true or false"),
         redact=tuple(_read(config, "lifecycle_redact", "a list of names")),
         redact_allow=tuple(_read(config, "lifecycle_redact_allow", "a list of names")),
     )

@@ -10,7 +10,15 @@ import pytest
 
 from . import _settings
 from ._collect import ITEM, RUNNING, deliver, is_observed, observe
-from ._fixtures import _lifecycle_item, async_lifecycle, lifecycle, lifecycle_app, lifecycle_client, lifecycle_traces
+from ._fixtures import (
+    _lifecycle_item,
+    async_lifecycle,
+    lifecycle,
+    lifecycle_app,
+    lifecycle_client,
+    lifecycle_traces,
+    lifecycle_unused_overrides,
+)
 from ._settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -18,7 +26,15 @@ if TYPE_CHECKING:
 
     from ._show.redact import Redactor
 
-__all__ = ["_lifecycle_item", "async_lifecycle", "lifecycle", "lifecycle_app", "lifecycle_client", "lifecycle_traces"]
+__all__ = [
+    "_lifecycle_item",
+    "async_lifecycle",
+    "lifecycle",
+    "lifecycle_app",
+    "lifecycle_client",
+    "lifecycle_traces",
+    "lifecycle_unused_overrides",
+]
 
 REDACTOR: pytest.StashKey[Token[Redactor]] = pytest.StashKey()
 

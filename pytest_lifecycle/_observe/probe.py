@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
+from .._trace.facts import shortened
 from .._trace.span import Kind, Span
 
 if TYPE_CHECKING:
@@ -262,6 +264,15 @@ def bound_arguments(function: object) -> int:
         count += len(function.args)
         function = function.func
     return count if isinstance(function, types.FunctionType) else count + 1
+
+
+def arguments_of(frame: types.FrameType) -> dict[str, str]:
+    """Write out the arguments of a call that begins, by name, shortened."""
+    code = frame.f_code
+    variadic = bool(code.co_flags & inspect.CO_VARARGS) + bool(code.co_flags & inspect.CO_VARKEYWORDS)
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + variadic]
+    values = frame.f_locals
+    return {name: shortened(values[name]) for name in names if name in values}
 
 
 def name_of(function: object) -> str:

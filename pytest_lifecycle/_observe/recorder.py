@@ -14,7 +14,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol, final
 
 from .._trace.span import Kind, Span
-from .probe import Call, Expected, Probe
+from .probe import Call, Expected, Probe, arguments_of
 
 if TYPE_CHECKING:
     from .._trace.exchange import Exchange
@@ -66,12 +66,15 @@ class Recorder:
     Args:
         discover: Gives a probe for code that no adapter named but that is a step by its shape, else None.
         publish: Called with each exchange that the observer itself opened, once it is over.
+        keeps_arguments: Whether the arguments of handlers are noted.
     """
 
     def __init__(
         self,
         discover: Callable[[types.CodeType, types.FrameType], Probe | None],
         publish: Callable[[Exchange], object],
+        *,
+        keeps_arguments: bool = False,
     ) -> None:
         self.table: dict[int, Watched] = {}
         self.open: dict[int, Span] = {}
@@ -79,6 +82,7 @@ class Recorder:
         self.source: Source | None = None
         self._discover = discover
         self._publish = publish
+        self._keeps_arguments = keeps_arguments
 
     # -- what is watched
 
@@ -187,6 +191,8 @@ class Recorder:
                 around = around.parent
         if opened is not None:
             opened.outermost = span
+        if self._keeps_arguments and kind is Kind.HANDLER:
+            span.attributes["arguments"] = arguments_of(frame)
         if probe.entering is not None:
             try:
                 probe.entering(call)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Literal, final
@@ -101,6 +101,17 @@ def runs_of(resolutions: Iterable[Resolution], responded_at: float | None) -> li
             )
         )
     return found
+
+
+def unused(overrides: Mapping[str, str], runs: Iterable[DependencyRun]) -> list[str]:
+    """Name the dependencies that are overridden without any request having looked for them.
+
+    Args:
+        overrides: What stands in for each dependency: name by name.
+        runs: The dependencies that requests looked for.
+    """
+    used = {(run.stands_for, run.name) for run in runs}
+    return [name for name, replacement in overrides.items() if (name, replacement) not in used]
 
 
 def _exit_of(span: Span | None, responded_at: float | None) -> Literal["before response", "after response"] | None:

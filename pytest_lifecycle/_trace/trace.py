@@ -174,6 +174,15 @@ class Trace:
         return next(setters, None) if name in self.headers else None
 
     @property
+    def time_to_first_byte(self) -> float | None:
+        """When the first piece of the response's body left the app, in seconds since the request began; None if none.
+
+        How many pieces there were, `messages` tells.
+        """
+        sent = (message.at for message in self.messages if message.direction == "out" and message.size)
+        return next(sent, None)
+
+    @property
     def messages(self) -> list[Message]:
         """The protocol's messages at the app's edge, in order: types, sizes and times."""
         return list(self._exchange.messages)
