@@ -1,6 +1,7 @@
 """FastAPI's dependencies as a run sheet."""
 
 import contextlib
+import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
@@ -110,7 +111,8 @@ def test_what_comes_after_a_refusal_is_not_looked_for() -> None:
 
 def test_an_exception_that_a_dependency_keeps_to_itself() -> None:
     runs = {run.name: run for run in asked(shop(), "/lost").dependency_runs}
-    assert runs["get_db"].swallowed == "LookupError"
+    is_told = sys.version_info >= (3, 12)  # a profile function does not learn what is thrown into a generator
+    assert runs["get_db"].swallowed == ("LookupError" if is_told else None)
     assert runs["get_db"].exception is None
     assert runs["get_db"].exit == "before response"
 

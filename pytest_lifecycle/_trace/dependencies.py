@@ -60,7 +60,8 @@ class DependencyRun:
         exit: When the part after its ``yield`` began: ``"before response"`` or ``"after response"`` (the start of it);
             None where there is none, or it did not run.
         exception: The name of the exception that left it; None for most.
-        swallowed: The name of the exception that was thrown in at its ``yield`` and that it kept to itself.
+        swallowed: The name of the exception that was thrown in at its ``yield`` and that it kept to itself; on CPython
+            3.11 always None.
     """
 
     name: str
