@@ -115,7 +115,7 @@ class Span:
         self._send: object = None
         self._send_code = 0
         self._scope: Mapping[str, Any] | None = None
-        self._scope_size = (0, 0)
+        self._scope_size: tuple[int, int] = (0, 0)
         self._thrown: BaseException | None = None
         self._crossed = False
         self._inner_head: Head | None = None

@@ -145,7 +145,7 @@ class FlaskAdapter(Adapter):
 
         for cls in (Response, HTTPException):
             SHAPE.claim(cls.__call__, Step(Kind.RESPONSE, cls.__name__, location_of(cls), True))
-        yield Probe(Response.__call__, Kind.RESPONSE, name=owner_name, builtin=True, leaving=_responded)
+        yield self.wsgi.response(Response.__call__, leaving=_responded)
         yield Probe(HTTPException.__call__, span=False)
 
 

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping
-from time import perf_counter
 from typing import Any, final
 
 from .._observe.contract import Adapter
-from .._observe.probe import Call, Callback, Probe, bound_arguments, code_of
+from .._observe.probe import Call, Callback, Probe, code_of
 from .._observe.recorder import OPAQUE, SUSPENDABLE
 from .._trace.exchange import Exchange
 from .._trace.span import Kind, Span
-from ._shape import Shape, answered_itself, is_call_of
+from ._shape import Shape, answered_itself, owner_name
+from ._wsgi_boundaries import Boundaries, left
 
 SHAPE = Shape("environ", "start_response")
 
@@ -28,10 +28,10 @@ class WsgiAdapter(Adapter):
     supports = "PEP 3333"
 
     def __init__(self) -> None:
-        self._starters: dict[int, tuple[types.CodeType, int]] = {}
+        self._boundaries = Boundaries()
 
     def forget(self) -> None:
-        self._starters.clear()
+        self._boundaries.forget()
 
     def discover(self, code: types.CodeType, frame: types.FrameType) -> Probe | None:
         if not SHAPE.fits(code) and not _looks_like_wsgi(code, frame):
@@ -40,10 +40,27 @@ class WsgiAdapter(Adapter):
             code,
             describe=SHAPE.describer(code),
             opens=self._opener(code),
-            leaving=_left,
+            entering=self.boundary(code),
+            leaving=leave,
             answering=answered_itself,
             carries=True,
         )
+
+    def boundary(self, code: types.CodeType) -> Callback:
+        """Give what looks at the environ and the `start_response` that a call of this code was given."""
+        return self._boundaries.reader(lambda: self.watcher, *SHAPE.names_in(code))
+
+    def response(self, function: object, *, leaving: Callback) -> Probe:
+        """Give the probe for a response object's function that is called as a WSGI app: the innermost boundary."""
+        code = code_of(function)
+        assert code is not None, function
+        see_edge = self._boundaries.reader(lambda: self.watcher, "", SHAPE.names_in(code)[1])
+
+        def end(call: Call) -> None:
+            leaving(call)
+            leave(call)
+
+        return Probe(function, Kind.RESPONSE, name=owner_name, builtin=True, entering=see_edge, leaving=end)
 
     def layer(
         self,
@@ -67,11 +84,17 @@ class WsgiAdapter(Adapter):
         """
         code = code_of(function)
         assert code is not None, function
+        see_edges = self.boundary(code)
+
+        def enter(call: Call) -> None:
+            see_edges(call)
+            if entering is not None:
+                entering(call)
 
         def end(call: Call) -> None:
             if leaving is not None:
                 leaving(call)
-            _left(call)
+            leave(call)
 
         return Probe(
             function,
@@ -79,8 +102,8 @@ class WsgiAdapter(Adapter):
             name=name,
             builtin=builtin,
             opens=self._opener(code),
-            entering=entering,
-            leaving=end if leaving is not None else _left,
+            entering=enter if entering is not None else see_edges,
+            leaving=end if leaving is not None else leave,
             answering=answered_itself,
             carries=True,
         )
@@ -110,38 +133,26 @@ class WsgiAdapter(Adapter):
         return opened
 
     def _watch_edge(self, exchange: Exchange, environ: Any, start_response: Any) -> None:
-        exchange.edge = (environ, start_response)
-        code = code_of(start_response)
-        if code is not None and id(code) not in self._starters:
-            self._starters[id(code)] = (code, bound_arguments(start_response))
-            self.watcher.watch(Probe(code, span=False, entering=self._started))
-
-    def _started(self, call: Call) -> None:
-        """The response is started at the app's edge."""
-        code = call.frame.f_code
-        index = self._starters[id(code)][1]
-        if call.parent is None or code.co_argcount < index + 2 or len(call.exchange.edge) != 2:
-            return
-        exchange = call.exchange
-        if code_of(exchange.edge[1]) is not code or not is_call_of(exchange.edge[1], call.frame):
-            return
-        exchange.responded_at = exchange.responded_at or perf_counter()
-        if exchange.captures:
-            status, headers = (call.values[code.co_varnames[index + offset]] for offset in (0, 1))
-            lines = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-            exchange.respond(int(str(status).split(" ", 1)[0]), lines)
+        self._boundaries.begin(self.watcher, exchange, environ, start_response)
 
 
-def _left(call: Call) -> None:
+def leave(call: Call) -> None:
     """A layer returned: the response has left it. What the outermost one returned is the body."""
     span = call.span
     if span is None:
         return
     if call.error is not None:
+        if not span._crossed:
+            span._outer_head = None  # the response that it started went no further
         return
+    left(call.exchange, span)
+    if call.exchange.outermost is span:
+        _keep_body(call)
+
+
+def _keep_body(call: Call) -> None:
     exchange = call.exchange
-    exchange.cross(span)
-    if exchange.outermost is not span or not exchange.captures or exchange.body:
+    if not exchange.captures or exchange.body:
         return
     if isinstance(call.result, list | tuple):
         for chunk in call.result:

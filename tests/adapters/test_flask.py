@@ -107,7 +107,7 @@ CLAIMS = [
         handler="create_order",
         validation="failed",
         errors=[(("quantity",), "int_parsing")],
-        raised=[("ValidationError", "failed", "refuse")],
+        raised=[("ValidationError", "validation", "refuse")],
     ),
     Claim(
         "POST",

@@ -1,0 +1,182 @@
+"""What crosses the boundaries between WSGI layers: the environ on the way in, `start_response` on the way out.
+
+Source of the rules: PEP 3333, "The start_response() Callable".
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping
+from time import perf_counter
+from typing import Any, final
+
+from .._observe.contract import Watcher
+from .._observe.probe import Call, Callback, Probe, bound_arguments, code_of
+from .._trace.changes import Head
+from .._trace.exchange import Exchange
+from .._trace.span import Kind, Span
+from ._shape import is_call_of
+
+Late = list[tuple[Span, object]]
+"""Layers that returned before their response was started, each with the `start_response` that it was given."""
+
+
+@final
+class Boundaries:
+    """Every `start_response` that a layer was given, and the head of the response as it passed it."""
+
+    def __init__(self) -> None:
+        self._starters: dict[int, _Starter] = {}
+
+    def forget(self) -> None:
+        """Drop what was found."""
+        self._starters.clear()
+
+    def begin(self, watcher: Watcher, exchange: Exchange, environ: object, start_response: object) -> None:
+        """Take this call for the app's edge."""
+        late: Late = []
+        exchange.edge = (environ, start_response, late, self._watch(watcher, start_response))
+
+    def reader(self, watcher: Callable[[], Watcher], environ_name: str, start_response_name: str) -> Callback:
+        """Give what looks at the environ and the `start_response` that a layer was given; no name, no look."""
+
+        def read(call: Call) -> None:
+            span, parent, values = call.span, call.parent, call.values
+            if span is None or parent is None:
+                return
+            if environ_name:
+                see_environ(span, parent, values[environ_name])
+            span._send = start_response = values[start_response_name]
+            if start_response is parent._send:
+                span._send_code = parent._send_code
+            else:
+                span._send_code = self._watch(watcher(), start_response)
+
+        return read
+
+    def _watch(self, watcher: Watcher, start_response: object) -> int:
+        """Watch its code, if nobody does; give the code's `id`, or 0 where it is compiled."""
+        code = code_of(start_response)
+        if code is None:
+            return 0
+        if id(code) not in self._starters:
+            self._starters[id(code)] = starter = _Starter(code, bound_arguments(start_response))
+            watcher.watch(Probe(code, span=False, passing=starter.passed))
+        return id(code)
+
+
+@final
+class _Starter:
+    """Sees the calls of a `start_response`.
+
+    Args:
+        code: The code of it.
+        index: How many of its arguments come before the status.
+    """
+
+    def __init__(self, code: types.CodeType, index: int) -> None:
+        self.code = code  # keeps it alive: ids are keys
+        self.index = index
+
+    def passed(self, frame: types.FrameType, span: Span) -> None:
+        """The response is started: its head passes each layer that was given this very callable."""
+        exchange, key = span.exchange, id(self.code)
+        arguments = self._arguments(frame.f_locals)
+        if exchange is None or len(arguments) < 2:
+            return
+        head = _head(*arguments[:2])
+        layer: Span | None = span
+        while layer is not None:
+            if layer._send_code == key and is_call_of(layer._send, frame):
+                layer._outer_head = head
+                if exchange.interface != "wsgi":
+                    exchange.cross(layer, head)  # the layers outside hand messages on before this one returns
+            layer = layer.parent
+        edge: tuple[Any, ...] = exchange.edge
+        if exchange.interface != "wsgi" or len(edge) != 4:
+            return
+        late: Late = edge[2]
+        for behind, start_response in late:
+            if behind._send_code == key and is_call_of(start_response, frame):
+                behind._outer_head, behind._inner_head = head, head_inside(behind)
+        if edge[3] == key and is_call_of(edge[1], frame):
+            _started(exchange, head)
+
+    def _arguments(self, values: Mapping[str, Any]) -> list[Any]:
+        code = self.code
+        found = [values[name] for name in code.co_varnames[self.index : code.co_argcount]]
+        if code.co_flags & 0x04:  # `*args`
+            found += values.get(code.co_varnames[code.co_argcount + code.co_kwonlyargcount], ())
+        return found
+
+
+def _started(exchange: Exchange, head: Head) -> None:
+    """The response is started at the app's edge."""
+    exchange.responded_at = exchange.responded_at or perf_counter()
+    if exchange.captures and isinstance(head.status, int):
+        exchange.respond(head.status, [(_bytes(name), _bytes(value)) for name, value in head.lines])
+
+
+def _bytes(text: object) -> bytes:
+    return str(text).encode("latin-1", "replace")
+
+
+def _head(status: object, headers: object) -> Head:
+    """Write down a head; what is no status and no header line is left to the server to find."""
+    code = str(status).partition(" ")[0]
+    lines = [line for line in headers if isinstance(line, tuple) and len(line) == 2] if type(headers) is list else []
+    return Head(int(code) if code.isascii() and code.isdecimal() else None, lines)
+
+
+def left(exchange: Exchange, span: Span) -> None:
+    """A layer returned: the response has left it, with the head that it gave to its `start_response`."""
+    if span._crossed:
+        return
+    exchange.cross(span)
+    if span._outer_head is not None:
+        span._inner_head = head_inside(span)
+    elif exchange.interface == "wsgi" and len(exchange.edge) == 4:
+        late: Any = exchange.edge[2]
+        late.append((span, span._send))
+
+
+def head_inside(span: Span) -> Head | None:
+    """Give the head with which the response left the nearest layer inside; None where none gave one, or it raised.
+
+    What a middleware made for itself is a part of that middleware.
+    """
+    for child in reversed(span.children):
+        if child._send_code and child.kind is not Kind.INTERNAL:
+            return child._outer_head
+        head = head_inside(child)
+        if head is not None:
+            return head
+    return None
+
+
+def see_environ(span: Span, parent: Span, environ: Mapping[str, Any]) -> None:
+    """Note what the layer around put into the environ since it began, and the part of the path that it took off.
+
+    A key that was put there stands behind those that were there before.
+    """
+    path = environ.get("PATH_INFO")
+    size = (len(environ), len(path) if isinstance(path, str) else 0)
+    around: Span | None = parent
+    while around is not None and around._scope is None:
+        around = around.parent
+    if around is not None and around._scope is not None and "wsgi.input" in around._scope:
+        count, length = around._scope_size
+        if not around.builtin and (size[0] != count or environ is not around._scope):
+            _note_added(around, environ, around._scope, count)
+        script = environ.get("SCRIPT_NAME")
+        if size[1] < length and isinstance(script, str):
+            prefix = script[size[1] - length :]
+            if prefix.startswith("/"):
+                around.attributes["prefix"] = prefix
+    span._scope, span._scope_size = environ, size
+
+
+def _note_added(around: Span, environ: Mapping[str, Any], before: Mapping[str, Any], count: int) -> None:
+    known = {*[*before][:count]}
+    noted = around.attributes.setdefault("scope_added", [])
+    noted += [key for key in environ if key not in known and key not in noted]
