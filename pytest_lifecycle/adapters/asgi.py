@@ -33,9 +33,11 @@ class AsgiAdapter(Adapter):
 
     def __init__(self) -> None:
         self._senders: dict[int, _Sender] = {}
+        self._receivers: dict[int, types.CodeType] = {}  # ids are keys: the code is kept alive
 
     def forget(self) -> None:
         self._senders.clear()
+        self._receivers.clear()
 
     def discover(self, code: types.CodeType, frame: types.FrameType) -> Probe | None:
         if not SHAPE.fits(code) and not _looks_like_asgi(code, frame):
@@ -127,6 +129,10 @@ class AsgiAdapter(Adapter):
         exchange.edge = (scope, receive, send, code)
         if code is not None and id(code) not in self._senders:
             self._watch_send(code, send)
+        receiving = code_of(receive) if exchange.captures else None
+        if receiving is not None and id(receiving) not in self._receivers:
+            self._receivers[id(receiving)] = receiving
+            self.watcher.watch(Probe(receiving, span=False, leaving=_received))
 
     def _watch_send(self, code: types.CodeType, send: object) -> None:
         self._senders[id(code)] = sender = _Sender(code, bound_arguments(send))
@@ -258,6 +264,16 @@ def see_scope(span: Span, parent: Span, scope: Any) -> None:
             known = around.attributes.setdefault("scope_added", [])
             known += [key for key in added if key not in known and key != "state"]
     span._scope, span._scope_size = scope, size
+
+
+def _received(call: Call) -> None:
+    """The app received a message at its edge."""
+    span, message = call.parent, call.result
+    exchange = span.exchange if span is not None else None
+    if exchange is None or not exchange.captures or not isinstance(message, dict) or len(exchange.edge) != 4:
+        return
+    if is_call_of(exchange.edge[1], call.frame):
+        exchange.log("in", str(message.get("type")), len(message.get("body", b"")), span)
 
 
 def _looks_like_asgi(code: types.CodeType, frame: types.FrameType) -> bool:
