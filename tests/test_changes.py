@@ -100,6 +100,20 @@ def test_each_layer_of_one_class_is_told_its_own_changes(layers: list[tuple[str,
     assert (trace.headers.multi_items(), trace.status) == (model, status)
 
 
+def test_the_innermost_layer_s_changes_are_seen_where_a_helper_of_its_own_stands_inside() -> None:
+    app = FastAPI()
+    app.add_middleware(GZipMiddleware, minimum_size=10)
+
+    @app.get("/")
+    async def read() -> Response:
+        return PlainTextResponse("much text " * 20)
+
+    with Client(app) as client:
+        changes = client.get("/").span("GZipMiddleware").response_changes
+    assert (changes.body, changes.added["content-encoding"]) == ("compressed", "gzip")
+    assert changes.changed["content-length"][0] == "200"
+
+
 class Counting:
     """Puts things into the scope and its state."""
 

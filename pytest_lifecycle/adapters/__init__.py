@@ -16,6 +16,7 @@ def builtin_adapters() -> list[Adapter]:
     from .django import DjangoAdapter
     from .fastapi import FastAPIAdapter
     from .flask import FlaskAdapter
+    from .jinja import JinjaAdapter
     from .pydantic import PydanticAdapter
     from .starlette import StarletteAdapter
     from .threads import ThreadsAdapter
@@ -36,6 +37,7 @@ def builtin_adapters() -> list[Adapter]:
         DjangoAdapter(asgi, wsgi),
         DjangoViewsAdapter(),
         DjangoFormsAdapter(),
+        JinjaAdapter(),
         PydanticAdapter(),
         ThreadsAdapter(),
         UvicornAdapter(asgi),

@@ -24,15 +24,22 @@ class Table(NamedTuple):
 
     Attributes:
         router: The router itself: it is kept alive, since its `id` is a key.
-        routes: Its routes as they were then.
-        patterns: The same as data.
+        lists: Its list of routes, and those of the routers that it includes, each with what was in it then.
+        patterns: The routes as data.
         places: Where each stands.
+        has_hosts: Whether one of them is for a host.
     """
 
     router: Any
-    routes: list[Any]
+    lists: list[tuple[list[Any], list[Any]]]
     patterns: RouteTable
     places: dict[Key, int]
+    has_hosts: bool
+
+    @property
+    def is_current(self) -> bool:
+        """Whether no route was added or taken away since."""
+        return self.router.routes is self.lists[0][0] and all(now == then for now, then in self.lists)
 
 
 @final
@@ -41,23 +48,24 @@ class Routes:
 
     def __init__(self) -> None:
         self._tables: dict[tuple[int, str], Table] = {}
+        self._by_patterns: dict[int, Table] = {}
 
     def forget(self) -> None:
         """Drop the tables."""
         self._tables.clear()
+        self._by_patterns.clear()
 
     def begin(self, call: Call, scope: Mapping[str, Any]) -> None:
         """Note that a router looks for a route."""
         if scope["type"] not in ("http", "websocket") or call.span is None:
             return
         table = self._table(call.owner, scope["type"])
-        host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1")
         routing = Routing(
             table.patterns,
             None,
             scope.get("method", "WEBSOCKET"),
             route_path(scope),
-            host.rpartition(":")[0] if re.search(r":\d+$", host) else host,
+            _host(scope) if table.has_hosts else "",
             prefix_of(call.span),
         )
         call.exchange.routing.append(routing)
@@ -66,36 +74,35 @@ class Routes:
         """Note which route the last router chose."""
         for at in range(len(exchange.routing) - 1, -1, -1):
             decision = exchange.routing[at]
-            place = self._place(decision.routes, (id(route), path or ""))
+            table = self._by_patterns.get(id(decision.routes))
+            place = table.places.get((id(route), path or "")) if table is not None else None
             if place is not None:
                 exchange.routing[at] = decision._replace(chosen=place)
                 return
 
-    def _place(self, patterns: RouteTable, key: Key) -> int | None:
-        for table in self._tables.values():
-            if table.patterns is patterns:
-                return table.places.get(key)
-        return None
-
     def _table(self, router: Any, scope_type: str) -> Table:
         known = self._tables.get((id(router), scope_type))
-        if known is None or known.routes != _all_routes(router):
+        if known is None or not known.is_current:
             found = [(key, pattern) for key, kind, pattern in _flat(router, "") if kind in (scope_type, "")]
             patterns = RouteTable(pattern for _, pattern in found)
             places = {key: at for at, (key, _) in reversed(list(enumerate(found)))}
-            known = Table(router, _all_routes(router), patterns, places)
-            self._tables[id(router), scope_type] = known
+            has_hosts = any(pattern.host for pattern in patterns)
+            known = Table(router, list(_lists(router)), patterns, places, has_hosts)
+            self._tables[id(router), scope_type] = self._by_patterns[id(patterns)] = known
         return known
 
 
-def _all_routes(router: Any) -> list[Any]:
-    """Give the routes and, after them, those of included routers: what changes as one is added."""
-    routes = list(router.routes)
+def _lists(router: Any) -> Iterator[tuple[list[Any], list[Any]]]:
+    yield router.routes, list(router.routes)
     for route in router.routes:
         inner = getattr(route, "original_router", None)
         if inner is not None:
-            routes += _all_routes(inner)
-    return routes
+            yield from _lists(inner)
+
+
+def _host(scope: Mapping[str, Any]) -> str:
+    host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1")
+    return host.rpartition(":")[0] if re.search(r":\d+$", host) else host
 
 
 def route_path(scope: Mapping[str, Any]) -> str:

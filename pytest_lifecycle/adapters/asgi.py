@@ -155,7 +155,7 @@ class AsgiAdapter(Adapter):
             span._send = send = values[send_name]
             if send is parent._send and parent._send_code:
                 span._send_code = parent._send_code
-            elif not (span.builtin and parent.builtin):
+            elif _is_configured(span) or _is_configured(parent):
                 code = code_of(send)
                 if code is not None:
                     span._send_code = key = id(code)
@@ -239,6 +239,13 @@ class _Sender:
             return values[self.name]
         rest = values.get(self.name, ())
         return rest[self.index - self.code.co_argcount] if isinstance(rest, tuple) and rest else None
+
+
+def _is_configured(span: Span | None) -> bool:
+    """Whether this is a layer that the user configured, or a helper that such a layer made for itself."""
+    while span is not None and span.kind is Kind.INTERNAL:
+        span = span.parent
+    return span is not None and span.kind is Kind.MIDDLEWARE and not span.builtin
 
 
 def see_scope(span: Span, parent: Span, scope: Any) -> None:

@@ -20,8 +20,11 @@ from .._observe.probe import (
     name_of,
     plain_name,
 )
-from .._trace.facts import Verdict
+from .._trace.facts import Refusal, Verdict
 from .._trace.span import Kind
+from ._flask_hooks import after, before, body_of, teardown
+from ._flask_reading import note_unreadable
+from ._flask_routes import Maps
 from ._shape import owner_name, prefix_of
 from .wsgi import SHAPE, WsgiAdapter
 
@@ -41,10 +44,12 @@ class FlaskAdapter(Adapter):
 
     def __init__(self, wsgi: WsgiAdapter) -> None:
         self.wsgi = wsgi
+        self._maps = Maps()
         self._views: dict[tuple[int, str], tuple[object, Expected]] = {}
         self._hooks: dict[tuple[int, str], tuple[object, int, Expected]] = {}
 
     def forget(self) -> None:
+        self._maps.forget()
         self._views.clear()
         self._hooks.clear()
 
@@ -65,12 +70,14 @@ class FlaskAdapter(Adapter):
         for name in ("RequestContext", "AppContext"):  # which of the two matches depends on the version
             match = vars(vars(ctx).get(name, object)).get("match_request")
             if match is not None:
-                yield Probe(match, Kind.ROUTING, name="route", builtin=True, leaving=_routed)
+                yield Probe(match, Kind.ROUTING, name="route", builtin=True, leaving=self._routed)
         yield Probe(Flask.dispatch_request, Kind.INTERNAL, builtin=True, entering=self._dispatching)
 
     def _dispatching(self, call: Call) -> None:
         request = _request()
-        if request.routing_exception is None and call.span is not None:
+        if request.routing_exception is not None:
+            _refuse_by_routing(call, request.routing_exception)
+        elif call.span is not None:
             rule = request.url_rule
             view = call.owner.view_functions[rule.endpoint]
             self.watcher.expect(call.span, self._view(view, rule.endpoint, request.method.lower()))
@@ -82,6 +89,27 @@ class FlaskAdapter(Adapter):
             known = self._views[key] = (view, Expected(_view_chain(view, endpoint, method)))
         return known[1]
 
+    def _routed(self, call: Call) -> None:
+        """Read what the URL map said: Flask keeps its refusal for later, so that hooks run first."""
+        from werkzeug.routing import RequestRedirect
+
+        span, context = call.span, call.owner
+        if span is None:
+            return
+        request, adapter = context.request, context.url_adapter
+        refusal, rule = request.routing_exception, request.url_rule
+        self._maps.note(call.exchange, adapter, request.method, rule, prefix_of(span))
+        if refusal is None:
+            span.builtin = False
+            span.name = f"{request.method} {prefix_of(span)}{rule.rule}"
+            span.attributes.update(
+                verdict=Verdict.MATCHED, route_name=rule.endpoint, path_params=dict(request.view_args or {})
+            )
+            return
+        span.attributes["asked_map"] = True
+        if isinstance(refusal, RequestRedirect):
+            span.attributes["reason"] = self._maps.why_redirected(adapter, refusal.new_url)
+
     # -- hooks
 
     def _hook_probes(self) -> Iterable[Probe]:
@@ -92,17 +120,17 @@ class FlaskAdapter(Adapter):
         yield Probe(Flask.do_teardown_request, Kind.INTERNAL, builtin=True, entering=self._tearing_down)
 
     def _preprocessing(self, call: Call) -> None:
-        self._expect_hooks(call, "url_value_preprocessors", _on_the_way_in)
-        self._expect_hooks(call, "before_request_funcs", _on_the_way_in)
+        self._expect_hooks(call, "url_value_preprocessors", before)
+        self._expect_hooks(call, "before_request_funcs", before)
 
     def _processing(self, call: Call) -> None:
-        self._expect_hooks(call, "after_request_funcs", _on_the_way_out)
+        self._expect_hooks(call, "after_request_funcs", after)
         once = getattr(_context(), "_after_request_functions", None)
         if once and call.span is not None:
-            self.watcher.expect(call.span, Expected(map(_on_the_way_out, once)))
+            self.watcher.expect(call.span, Expected(map(after, once)))
 
     def _tearing_down(self, call: Call) -> None:
-        self._expect_hooks(call, "teardown_request_funcs", _after_the_response)
+        self._expect_hooks(call, "teardown_request_funcs", teardown)
 
     def _expect_hooks(self, call: Call, registry: str, probe: Callable[[Any], Probe]) -> None:
         """Expect the app's and its blueprints' functions of one kind."""
@@ -134,6 +162,8 @@ class FlaskAdapter(Adapter):
         error = call["e"]
         for caught in (error, getattr(error, "original_exception", None)):
             if caught is not None:
+                if id(caught) not in call.exchange.caught:
+                    note_unreadable(call, caught, _request())
                 call.exchange.caught[id(caught)] = name_of(handler)
         self.watcher.expect(call.parent, Expected([Probe(handler, Kind.INTERNAL)]))
 
@@ -166,28 +196,22 @@ def _request() -> Any:
     return _context().request
 
 
-def _routed(call: Call) -> None:
-    """Read what the URL map said: Flask keeps its refusal for later, so that hooks run first."""
-    from werkzeug.exceptions import MethodNotAllowed
+def _refuse_by_routing(call: Call, refusal: Exception) -> None:
+    """Take what the URL map said for what became of the request: no hook answered before."""
+    from werkzeug.exceptions import MethodNotAllowed, SecurityError
     from werkzeug.routing import RequestRedirect
 
-    request = call.owner.request
-    span = call.span
-    if span is None:
+    if isinstance(refusal, SecurityError) and call.span is not None:  # `TRUSTED_HOSTS`: no map was asked
+        call.span.attributes.update(refusal=Refusal.HOST, refused_by="Flask")
         return
-    refusal = request.routing_exception
-    if refusal is None:
-        span.builtin = False
-        span.name = f"{request.method} {prefix_of(span)}{request.url_rule.rule}"
-        span.attributes.update(
-            verdict=Verdict.MATCHED, route_name=request.url_rule.endpoint, path_params=dict(request.view_args or {})
-        )
-    elif isinstance(refusal, RequestRedirect):
-        span.attributes["verdict"] = Verdict.REDIRECTED
+    verdict = Verdict.NOT_FOUND
+    if isinstance(refusal, RequestRedirect):
+        verdict = Verdict.REDIRECTED
     elif isinstance(refusal, MethodNotAllowed):
-        span.attributes["verdict"] = Verdict.METHOD_NOT_ALLOWED
-    else:
-        span.attributes["verdict"] = Verdict.NOT_FOUND
+        verdict = Verdict.METHOD_NOT_ALLOWED
+    routers = [span for span in call.exchange.root.walk() if span.fact("asked_map")]
+    if routers:
+        routers[-1].attributes["verdict"] = verdict
 
 
 def _view_chain(view: Any, endpoint: str, method: str) -> list[Probe]:
@@ -208,30 +232,11 @@ def _view_chain(view: Any, endpoint: str, method: str) -> list[Probe]:
     return decorators + handler_chain(function, name=f"{plain_name(view_class.__qualname__)}.{verb}")
 
 
-def _on_the_way_in(function: Any) -> Probe:
-    return Probe(function, Kind.HOOK, leaving=_hook_left)
-
-
-def _on_the_way_out(function: Any) -> Probe:
-    return Probe(function, Kind.HOOK, entering=lambda call: _note(call, "after"))
-
-
-def _after_the_response(function: Any) -> Probe:
-    return Probe(function, Kind.HOOK, entering=lambda call: _note(call, "after_response"))
-
-
-def _note(call: Call, attribute: str) -> None:
-    if call.span is not None:
-        call.span.attributes[attribute] = True
-
-
-def _hook_left(call: Call) -> None:
-    if call.span is not None:
-        call.span.short_circuited = call.error is None and call.result is not None
-
-
 def _answers(call: Call) -> None:
-    call.exchange.caught.setdefault(id(call["e"]), "Flask.handle_http_exception")
+    error = call["e"]
+    if id(error) not in call.exchange.caught:
+        note_unreadable(call, error, _request())
+        call.exchange.caught[id(error)] = "Flask.handle_http_exception"
 
 
 def _crashed(call: Call) -> None:
@@ -245,12 +250,20 @@ def _crashed(call: Call) -> None:
 
 
 def _responded(call: Call) -> None:
-    """The response went to the server: keep its body for a client of somebody else's, if it is all there."""
+    """The response went to the server: keep its body for a client of somebody else's, if it is all there.
+
+    A layer outside that changes bodies is known by the headers that it has to change with them.
+    """
     exchange = call.exchange
-    response = call.owner
-    if not exchange.captures or exchange.responded_at is None or not response.is_sequence:
+    if exchange.interface != "wsgi" or not exchange.captures or exchange.responded_at is None:
         return
+    body = body_of(call.owner)
+    sent = {name.lower(): value.decode("latin-1") for name, value in exchange.raw_headers}
+    encoding, length = sent.get(b"content-encoding"), sent.get(b"content-length")
     bodiless = exchange.method == "HEAD" or exchange.status in (204, 304)
-    for piece in () if bodiless else response.response:
-        exchange.receive_body(piece.encode() if isinstance(piece, str) else bytes(piece))
+    if body is None or encoding != call.owner.headers.get("content-encoding"):
+        return
+    if not bodiless and length not in (None, str(len(body))):
+        return
+    exchange.receive_body(b"" if bodiless else body)
     exchange.captures = False
