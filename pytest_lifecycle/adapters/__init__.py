@@ -13,6 +13,7 @@ def builtin_adapters() -> list[Adapter]:
     from ._django_views import DjangoFormsAdapter, DjangoViewsAdapter
     from ._starlette_guards import AuthenticationAdapter, TrustedHostAdapter
     from .asgi import AsgiAdapter
+    from .bridges import bridge_adapters
     from .django import DjangoAdapter
     from .fastapi import FastAPIAdapter
     from .flask import FlaskAdapter
@@ -41,6 +42,7 @@ def builtin_adapters() -> list[Adapter]:
         PydanticAdapter(),
         ThreadsAdapter(),
         UvicornAdapter(asgi),
+        *bridge_adapters(asgi, wsgi),
     ]
 
 

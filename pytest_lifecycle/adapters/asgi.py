@@ -260,7 +260,9 @@ def see_scope(span: Span, parent: Span, scope: Any) -> None:
         around = around.parent
     if around is not None and around._scope is not None and not around.builtin:
         before, (keys, state_keys) = around._scope, around._scope_size
-        if scope is not before:
+        if "wsgi.input" in before:
+            added = []  # a bridge made the scope of an environ
+        elif scope is not before:
             added = [key for key in scope if key not in before]
             added += [f"state.{key}" for key in state or () if key not in (before.get("state") or ())]
         elif size != around._scope_size:

@@ -1,0 +1,55 @@
+"""Bridges: a WSGI app inside an ASGI one, and the other way round. Both sides are one request.
+
+Read from starlette/middleware/wsgi.py, a2wsgi/{wsgi,asgi}.py and asgiref/wsgi.py.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import final
+
+from .._observe.contract import Adapter
+from .._observe.probe import Probe
+from .._trace.span import Kind
+from ._shape import owner_name
+from .asgi import AsgiAdapter
+from .wsgi import WsgiAdapter
+
+
+@final
+class BridgeAdapter(Adapter):
+    """One bridge: a layer, and what it makes for itself.
+
+    Args:
+        layers: The adapter for the interface that the bridge is called by.
+        module: The module it is in.
+        bridge: The class that the user puts around an app.
+        parts: The functions that it makes for itself, as ``"Class.function"``.
+    """
+
+    def __init__(self, layers: AsgiAdapter | WsgiAdapter, module: str, bridge: str, *parts: str) -> None:
+        self.name = self.distribution = module.partition(".")[0]
+        self.supports = "as tested"
+        self.module = module
+        self._layers = layers
+        self._bridge = bridge
+        self._parts = parts
+
+    def probes(self) -> Iterable[Probe]:
+        module = sys.modules[self.module]
+        yield self._layers.layer(getattr(module, self._bridge).__call__, Kind.MIDDLEWARE, name=owner_name)
+        for part in self._parts:
+            owner, _, function = part.partition(".")
+            yield Probe(getattr(getattr(module, owner), function), Kind.INTERNAL, name=owner, builtin=True)
+
+
+def bridge_adapters(asgi: AsgiAdapter, wsgi: WsgiAdapter) -> list[Adapter]:
+    """Give the adapters of the bridges that are known."""
+    parts = ("WSGIResponder.__call__", "WSGIResponder.wsgi")
+    return [
+        BridgeAdapter(asgi, "starlette.middleware.wsgi", "WSGIMiddleware", *parts),
+        BridgeAdapter(asgi, "a2wsgi.wsgi", "WSGIMiddleware", *parts),
+        BridgeAdapter(asgi, "asgiref.wsgi", "WsgiToAsgi", "WsgiToAsgiInstance.__call__"),
+        BridgeAdapter(wsgi, "a2wsgi.asgi", "ASGIMiddleware", "ASGIResponder.__call__"),
+    ]
