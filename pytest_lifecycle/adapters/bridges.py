@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import final
 
 from .._observe.contract import Adapter
-from .._observe.probe import Probe
+from .._observe.probe import Call, Probe
 from .._trace.span import Kind
 from ._shape import owner_name
 from .asgi import AsgiAdapter
@@ -38,10 +38,22 @@ class BridgeAdapter(Adapter):
 
     def probes(self) -> Iterable[Probe]:
         module = sys.modules[self.module]
-        yield self._layers.layer(getattr(module, self._bridge).__call__, Kind.MIDDLEWARE, name=owner_name)
+        bridge = getattr(module, self._bridge)
+        yield self._layers.layer(bridge.__call__, Kind.MIDDLEWARE, name=owner_name, leaving=_left)
         for part in self._parts:
             owner, _, function = part.partition(".")
             yield Probe(getattr(getattr(module, owner), function), Kind.INTERNAL, name=owner, builtin=True)
+
+
+def _left(call: Call) -> None:
+    """A bridge that nothing was seen inside: on CPython 3.11, threads that were there before us cannot be observed."""
+    span = call.span
+    if span is not None and not span.reached_inner and call.error is None:
+        span.short_circuited = False
+        call.exchange.warn(
+            f"nothing was seen of the app inside {span.name}: it may run in a thread that is older than the"
+            " observation, which CPython 3.11 cannot observe. Create the app inside `observe()` there."
+        )
 
 
 def bridge_adapters(asgi: AsgiAdapter, wsgi: WsgiAdapter) -> list[Adapter]:
