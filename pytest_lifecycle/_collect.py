@@ -49,11 +49,8 @@ class ItemTraces:
             del self.traces[0]
             self.dropped += 1
 
-    def hold(self, *, keeps_arguments: bool = False) -> None:
+    def hold(self) -> None:
         """Switch observation on for this test; each call wants one `release`.
-
-        Args:
-            keeps_arguments: Whether the arguments of handlers are noted.
 
         Raises:
             LifecycleError: Observation cannot be switched on.
@@ -61,7 +58,6 @@ class ItemTraces:
         from . import _session as session
 
         if self._holders == 0:
-            session.keep_arguments(keeps_arguments)
             session.acquire()
             session.subscribe(self.add)
         self._holders += 1
@@ -121,7 +117,7 @@ def is_observed(item: pytest.Item) -> bool:
     return item.config.stash[SETTINGS].observes_all or not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
 
 
-ADAPTERS_ADDED: Final = pytest.StashKey[bool]()
+PREPARED: Final = pytest.StashKey[bool]()
 
 
 def observe(item: pytest.Item) -> ItemTraces:
@@ -130,16 +126,22 @@ def observe(item: pytest.Item) -> ItemTraces:
     Raises:
         LifecycleError: Observation cannot be switched on.
     """
-    config = item.config
-    if ADAPTERS_ADDED not in config.stash:
-        config.stash[ADAPTERS_ADDED] = True
-        from . import _session as session
-
-        for adapters in config.hook.pytest_lifecycle_adapters(config=config):
-            session.add_adapters(adapters)
+    prepare(item.config)
     traces = traces_of(item)
-    traces.hold(keeps_arguments=config.stash[SETTINGS].keeps_arguments)
+    traces.hold()
     return traces
+
+
+def prepare(config: pytest.Config) -> None:
+    """Set the observer up as this run wants it, once."""
+    if PREPARED in config.stash:
+        return
+    config.stash[PREPARED] = True
+    from . import _session as session
+
+    session.keep_arguments(config.stash[SETTINGS].keeps_arguments)
+    for adapters in config.hook.pytest_lifecycle_adapters(config=config):
+        session.add_adapters(adapters)
 
 
 def deliver(item: pytest.Item) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import final
 
 from ._observe.contract import Adapter
@@ -44,6 +44,7 @@ class Session:
         self._has_builtin = False
         self._refreshing = False
         self._keeps_arguments = False
+        self._is_run_observed = False
         self.notes: list[str] = []
 
     def add_adapters(self, adapters: Iterable[Adapter]) -> None:
@@ -78,6 +79,30 @@ class Session:
             self._holders -= 1
             if self._holders == 0:
                 self._stop()
+            elif self._holders == 1 and self._is_run_observed:
+                self._let_go()
+
+    @contextmanager
+    def whole_run(self) -> Iterator[None]:
+        """Keep `sys.monitoring` on between acquirers: to switch it on again makes each function look new to it.
+
+        What an app leaves in adapters is dropped at each release all the same. With `sys.setprofile`, whose events
+        cost all code that runs between, nothing is kept on.
+
+        Raises:
+            LifecycleError: No event source is free.
+        """
+        self.acquire()
+        if not isinstance(self._source, MonitoringSource):
+            self.release()
+            yield
+            return
+        self._is_run_observed = True
+        try:
+            yield
+        finally:
+            self._is_run_observed = False
+            self.release()
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Call this with every finished trace, in the thread that finished it."""
@@ -151,6 +176,16 @@ class Session:
         for adapter in self._adapters:
             adapter.forget()
 
+    def _let_go(self) -> None:
+        """Drop all that belongs to apps, and go on observing."""
+        for adapter in self._adapters:
+            adapter.forget()
+        if self._recorder is not None:
+            self._recorder.forget()
+            for adapter in self._adapters:
+                if adapter not in self._waiting:
+                    self._activate(adapter, self._recorder)
+
     def _discover(self, code: types.CodeType, frame: types.FrameType) -> Probe | None:
         if code.co_name == "<module>":
             self._stale = True
@@ -214,6 +249,7 @@ publish = _session.publish
 add_adapters = _session.add_adapters
 remove_adapters = _session.remove_adapters
 keep_arguments = _session.keep_arguments
+whole_run = _session.whole_run
 saw = _session.saw
 aside = _session.aside
 attending = _session.attending

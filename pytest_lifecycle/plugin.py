@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Iterable
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from . import _settings
-from ._collect import ITEM, RUNNING, deliver, is_observed, observe
+from ._collect import ITEM, RUNNING, deliver, is_observed, observe, prepare
 from ._fixtures import (
     _lifecycle_item,
     async_lifecycle,
@@ -104,6 +105,21 @@ def _observe_if_asked(item: pytest.Item) -> Exception | None:
         except Exception as fault:
             return fault
     return None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Where every test is observed, do not begin anew with each."""
+    if not session.config.stash[SETTINGS].observes_all:
+        return (yield)
+    from . import _session
+    from ._errors import LifecycleError
+
+    prepare(session.config)
+    with ExitStack() as stack:
+        with suppress(LifecycleError):  # each test says so, too
+            stack.enter_context(_session.whole_run())
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -200,3 +200,91 @@ def test_a_client_left_open_by_a_sync_test_is_an_error_that_says_what_to_do(name
     result = named.runpytest("-W", "ignore")
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["E*UsageError: `async_lifecycle` was used in test_one, which is no async test.*"])
+
+
+OBSERVED_RUN = """
+import gc
+import sys
+import weakref
+
+import pytest
+from pytest_lifecycle import _session as session
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+REFS = []
+
+class Named:
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        await self.app(scope, receive, send)
+
+def make():
+    async def read(request):
+        return PlainTextResponse("hello")
+
+    return Starlette(routes=[Route("/", read)])
+
+@pytest.mark.parametrize("turn", range(3))
+def test_each_time_anew(turn, lifecycle_traces):
+    app = make()
+    app.add_middleware(Named)
+    TestClient(app).get("/")
+    assert [trace.path for trace in lifecycle_traces] == [
+        ["middleware Named", "route GET /", "handler read", "response 200"]
+    ]
+    REFS.append(weakref.ref(app))
+
+def test_nothing_is_kept_of_the_apps():
+    gc.collect()
+    assert [ref() for ref in REFS] == [None] * 3
+
+def test_observation_is_not_switched_off_between_tests_where_that_costs_nothing():
+    assert (session._session._holders == 2) is (sys.version_info >= (3, 12))
+"""
+
+
+def test_an_observed_run_begins_once_and_keeps_nothing_of_a_test(project: pytest.Pytester) -> None:
+    project.makepyfile(OBSERVED_RUN)
+    project.runpytest_subprocess("--lifecycle").assert_outcomes(passed=5)
+
+
+def test_the_adapters_of_the_project_serve_an_observed_run(project: pytest.Pytester) -> None:
+    project.makeconftest(
+        """
+        import textwrap
+
+        from pytest_lifecycle.adapters import Adapter, Kind, Probe
+
+        class Wrapping(Adapter):
+            name = "textwrap"
+            module = "textwrap"
+
+            def probes(self):
+                yield Probe(textwrap.dedent, Kind.QUERY)
+
+        def pytest_lifecycle_adapters(config):
+            return [Wrapping()]
+        """
+    )
+    project.makepyfile(
+        """
+        import textwrap
+
+        from pytest_lifecycle import Client
+
+        async def app(scope, receive, send):
+            textwrap.dedent(" text")
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body"})
+
+        def test_one():
+            with Client(app, lifespan=False) as client:
+                assert [span.name for span in client.get("/").spans("query")] == ["dedent"]
+        """
+    )
+    project.runpytest_subprocess("--lifecycle").assert_outcomes(passed=1)

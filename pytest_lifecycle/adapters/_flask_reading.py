@@ -24,9 +24,11 @@ def note_unreadable(call: Call, error: object, request: Any) -> None:
 
     One that the user's own code raises, with `abort` or as it is, says nothing about that.
     """
-    from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
+    from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, SecurityError, UnsupportedMediaType
 
     if not isinstance(error, (BadRequest, RequestEntityTooLarge, UnsupportedMediaType)):
+        return
+    if isinstance(error, SecurityError) or error is request.routing_exception:
         return
     source = _read_by(error.__traceback__)
     if source is None:

@@ -70,7 +70,9 @@ class FlaskAdapter(Adapter):
         for name in ("RequestContext", "AppContext"):  # which of the two matches depends on the version
             match = vars(vars(ctx).get(name, object)).get("match_request")
             if match is not None:
-                yield Probe(match, Kind.ROUTING, name="route", builtin=True, leaving=self._routed)
+                yield Probe(
+                    match, Kind.ROUTING, name="route", builtin=True, applies=_is_first_match, leaving=self._routed
+                )
         yield Probe(Flask.dispatch_request, Kind.INTERNAL, builtin=True, entering=self._dispatching)
 
     def _dispatching(self, call: Call) -> None:
@@ -196,6 +198,12 @@ def _request() -> Any:
     return _context().request
 
 
+def _is_first_match(call: Call) -> bool:
+    """Whether the map was not asked before: a stream brings the request's context back, and that asks it again."""
+    request = call.owner.request
+    return request.url_rule is None and request.routing_exception is None
+
+
 def _refuse_by_routing(call: Call, refusal: Exception) -> None:
     """Take what the URL map said for what became of the request: no hook answered before."""
     from werkzeug.exceptions import MethodNotAllowed, SecurityError
@@ -211,6 +219,7 @@ def _refuse_by_routing(call: Call, refusal: Exception) -> None:
         verdict = Verdict.METHOD_NOT_ALLOWED
     routers = [span for span in call.exchange.root.walk() if span.fact("asked_map")]
     if routers:
+        routers[-1].name = verdict.value
         routers[-1].attributes["verdict"] = verdict
 
 
