@@ -173,7 +173,14 @@ def test_every_option_is_prefixed_and_explained(project: pytest.Pytester) -> Non
 def test_every_fixture_is_prefixed_and_explained(project: pytest.Pytester) -> None:
     lines = project.runpytest("--fixtures").stdout.str().splitlines()
     ours = {line.split(" ")[0]: lines[number + 1] for number, line in enumerate(lines) if "_fixtures.py:" in line}
-    assert sorted(ours) == ["async_lifecycle", "lifecycle", "lifecycle_app", "lifecycle_client", "lifecycle_traces"]
+    assert sorted(ours) == [
+        "async_lifecycle",
+        "lifecycle",
+        "lifecycle_app",
+        "lifecycle_client",
+        "lifecycle_traces",
+        "lifecycle_unused_overrides",
+    ]
     assert all(line.strip() for line in ours.values())
 
 
