@@ -41,7 +41,7 @@ def explanation(op: str, left: object, right: object, given: list[str], traces: 
 
 
 def compared_trace(left: object, right: object, latest: Trace | None) -> Trace | None:
-    """Give the trace whose attribute one side of a failed comparison is; None where it is none.
+    """Give the trace whose attribute, or whose response's status, one side of a failed comparison is.
 
     Args:
         left: One side.
@@ -53,6 +53,8 @@ def compared_trace(left: object, right: object, latest: Trace | None) -> Trace |
     if frame is None or asserted is None:
         return None
     for attribute in (node for node in ast.walk(asserted) if isinstance(node, ast.Attribute)):
+        if attribute.attr == "status_code" and latest is not None and latest.status in (left, right):
+            return latest  # another client's response: what it answers is the test's last request
         if not hasattr(Trace, attribute.attr) and attribute.attr not in PLAIN:
             continue
         trace = _value(attribute.value, frame)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 
+from pytest_lifecycle._session import _session as session
 from pytest_lifecycle._trace.exchange import Exchange
 from pytest_lifecycle._trace.facts import Verdict
 from pytest_lifecycle._trace.span import Kind, Span
@@ -46,6 +48,16 @@ from shop import app
 def lifecycle_app():
     return app
 """
+
+
+@pytest.fixture(autouse=True)
+def _observation_ends() -> Iterator[None]:
+    """After each test observation is as off as it was before: what a test leaves on is met by all that follow."""
+    before = session.engine
+    yield
+    if session.engine != before:
+        gc.collect()  # a client that nobody closed
+    assert session.engine == before
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ APP = """
 from fastapi import Depends, FastAPI, HTTPException
 from fastapi.middleware.cors import CORSMiddleware
 from pydantic import BaseModel
+from starlette.testclient import TestClient
 import pytest
 
 class Order(BaseModel):
@@ -102,6 +103,11 @@ CLAIMS = {
     'traces = [lifecycle.get("/me"), lifecycle.get("/fine")]; assert traces[0].status == 200': [
         "403: current_user refused it (permission): not you",
     ],
+    "response = TestClient(app).get('/me'); assert response.status_code == 200": [
+        "assert 403 == 200",
+        "403: current_user refused it (permission): not you",
+        "the handler read_me did not run",
+    ],
     'lifecycle.get("/me"); assert lifecycle_traces[-1].refusal == "csrf"': [
         "403: current_user refused it (permission): not you",
     ],
@@ -112,6 +118,10 @@ UNTOUCHED = {
     "a comparison of something else": 'trace = lifecycle.get("/me"); assert 1 == 2',
     "another object's attribute": (
         'trace = lifecycle.get("/me"); import types; other = types.SimpleNamespace(status=1); assert other.status == 2'
+    ),
+    "a status of something else": (
+        'lifecycle.get("/me"); import types; other = types.SimpleNamespace(status_code=1);'
+        " assert other.status_code == 2"
     ),
     "a request that ended well": 'trace = lifecycle.get("/fine"); assert trace.status == 201',
 }

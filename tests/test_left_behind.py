@@ -423,3 +423,12 @@ def test_a_kept_trace_does_not_keep_the_app() -> None:
     gc.collect()
     assert ref() is None
     assert trace.text == "hello"
+
+
+def test_a_client_that_nobody_closes_stops_observing_once_it_is_gone() -> None:
+    before = census(set(threading.enumerate()))
+    client = Client(Flask("left"))
+    assert client.get("/").status == 404
+    assert census(set(threading.enumerate())) != before
+    del client
+    assert census(set(threading.enumerate())) == before

@@ -6,6 +6,7 @@ drive the app.
 
 from __future__ import annotations
 
+import weakref
 from asyncio import CancelledError
 from collections.abc import Callable, Generator
 from typing import Any, cast
@@ -103,6 +104,8 @@ class BaseClient:
         if self._is_open:
             return False
         session.acquire()
+        self._stop_observing = weakref.finalize(self, session.release)  # for a client that nobody closes
+        self._stop_observing.atexit = False
         self._is_open = True
         return True
 
@@ -112,7 +115,7 @@ class BaseClient:
         self._is_open = False
         self._is_closed = True
         if was_open:
-            session.release()
+            self._stop_observing()
         return was_open
 
     # -- requests

@@ -91,8 +91,9 @@ def absolute_url(base: str, url: str) -> httpx.URL:
         UsageProblem: It is relative without a base, or no http URL.
     """
     try:
-        parsed = httpx.URL(url)
-        if parsed.is_relative_url:
+        is_path = url.startswith("/")  # also "//orders", in which RFC 3986, section 4.2, would read a host
+        parsed = httpx.URL(f"http://host{url}" if is_path else url)
+        if is_path or parsed.is_relative_url:
             if not base:
                 raise UsageProblem(
                     f"{url!r} is a relative URL, and the client has no base_url. Give it one, such as"
@@ -100,7 +101,7 @@ def absolute_url(base: str, url: str) -> httpx.URL:
                     slug="relative-url",
                 )
             root = httpx.URL(base)
-            raw = root.raw_path.rstrip(b"/") + b"/" + parsed.raw_path.lstrip(b"/")
+            raw = root.raw_path.rstrip(b"/") + b"/" + parsed.raw_path.removeprefix(b"/")
             parsed = root.copy_with(raw_path=raw, fragment=None)
     except httpx.InvalidURL as error:
         raise UsageProblem(f"{url!r} is no URL: {error}.", slug="unusable-url") from error

@@ -265,6 +265,7 @@ def test_a_mounted_flask_app_names_its_routes_with_the_mount() -> None:
     api.add_url_rule("/orders/<int:number>", view_func=lambda number: str(number), endpoint="order")
     with Client(Layer(DispatcherMiddleware(hello, {"/api": api}))) as client:
         mounted, other = client.get("/api/orders/7"), client.get("/orders/7")
-        below_a_root = Client(DispatcherMiddleware(hello, {"/api": api}), root_path="/root").get("/root/api/orders/7")
+    with Client(DispatcherMiddleware(hello, {"/api": api}), root_path="/root") as client:
+        below_a_root = client.get("/root/api/orders/7")
     assert (mounted.route, other.route) == ("GET /api/orders/<int:number>", None)
     assert below_a_root.route == "GET /api/orders/<int:number>"

@@ -124,6 +124,8 @@ def test_the_user_agent_can_be_changed() -> None:
         ("http://testserver", "/a?b", "http://testserver/a?b"),
         ("http://testserver", "a", "http://testserver/a"),
         ("http://testserver", "", "http://testserver/"),
+        ("http://testserver", "//a/b:x", "http://testserver//a/b:x"),
+        ("https://shop.example/api", "//a", "https://shop.example/api//a"),
         ("https://shop.example/api", "/orders", "https://shop.example/api/orders"),
         ("https://shop.example/api/", "orders?x=1", "https://shop.example/api/orders?x=1"),
         ("http://testserver", "https://other.example:81/x", "https://other.example:81/x"),
@@ -134,6 +136,11 @@ def test_urls_are_relative_to_the_base_url(base_url: str, url: str, full: str) -
     with Client(hello, base_url=base_url) as client:
         assert client.get(url).url == full
         assert client.get(httpx.URL(url)).url == full
+
+
+def test_two_slashes_are_a_path() -> None:
+    with Client(hello) as client:
+        assert client.get("//").url == "http://testserver//"
 
 
 def test_extensions_and_timeout_are_taken() -> None:
