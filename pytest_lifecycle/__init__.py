@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ._errors import LifecycleError as LifecycleError
     from ._errors import LifespanFailed as LifespanFailed
     from ._errors import UsageProblem as UsageProblem
+    from ._errors import WebSocketClosed as WebSocketClosed
     from ._trace.changes import ResponseChanges as ResponseChanges
     from ._trace.dependencies import DependencyRun as DependencyRun
     from ._trace.exchange import Message as Message
@@ -48,6 +49,7 @@ _HOMES = {
     "UsageProblem": "._errors",
     "Validation": "._trace.facts",
     "ValidationIssue": "._trace.facts",
+    "WebSocketClosed": "._errors",
     "observe": "._client",
 }
 
@@ -70,6 +72,7 @@ __all__ = [
     "UsageProblem",
     "Validation",
     "ValidationIssue",
+    "WebSocketClosed",
     "observe",
 ]
 

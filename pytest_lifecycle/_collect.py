@@ -23,16 +23,18 @@ class ItemTraces:
 
     Attributes:
         traces: The newest finished traces, oldest first; the list that `lifecycle_traces` hands out.
+        failed_lifespans: The traces of startups and shutdowns that failed, until a report has shown them.
         dropped: How many older ones were dropped to stay within `TRACE_LIMIT`.
         undelivered: The traces that hooks were not told of yet; None where nobody implements the hook.
         at_start: What to do each time the test's function is called again, with another example.
         at_end: What to await at the end of the test's own coroutine, each time it is called.
     """
 
-    __slots__ = ("_holders", "_reported", "at_end", "at_start", "dropped", "traces", "undelivered")
+    __slots__ = ("_holders", "_reported", "at_end", "at_start", "dropped", "failed_lifespans", "traces", "undelivered")
 
     def __init__(self, *, delivers: bool) -> None:
         self.traces: list[Trace] = []
+        self.failed_lifespans: list[Trace] = []
         self.dropped = 0
         self.undelivered: list[Trace] | None = [] if delivers else None
         self.at_start: list[Callable[[], object]] = []
@@ -42,6 +44,10 @@ class ItemTraces:
 
     def add(self, trace: Trace) -> None:
         """Keep a trace. Called by the observer, in whatever thread the request ended: it must not raise or linger."""
+        if trace.protocol == "lifespan":
+            if trace.outcome == "error":
+                self.failed_lifespans.append(trace)
+            return
         self.traces.append(trace)
         if self.undelivered is not None:
             self.undelivered.append(trace)
@@ -90,7 +96,8 @@ class ItemTraces:
         fresh = min(seen - self._reported, len(self.traces))
         missed = seen - self._reported - fresh
         self._reported = seen
-        return self.traces[len(self.traces) - fresh :], missed
+        failed, self.failed_lifespans = self.failed_lifespans, []
+        return [*failed, *self.traces[len(self.traces) - fresh :]], missed
 
 
 ITEM: Final = pytest.StashKey[ItemTraces]()

@@ -27,6 +27,9 @@ SLUGS: Final = {
     "unknown-engine": "The environment asks for an event source that is not there.",
     "unknown-interface": "It cannot be told whether an app speaks ASGI or WSGI.",
     "unusable-url": "A URL is no http or https URL.",
+    "websocket-closed": "Something was sent or waited for over a WebSocket that is closed, or was refused.",
+    "websocket-type": "A WebSocket's message is not of the type that was asked for.",
+    "websocket-unread": "Something was asked of a WebSocket that is known only later.",
 }
 """Every message has a slug; docs/reference/messages.md has a paragraph for each."""
 
@@ -54,3 +57,17 @@ class DeadlineExceeded(LifecycleError):
 
 class LifespanFailed(LifecycleError):
     """The app said that its startup or shutdown failed, without raising an exception of its own."""
+
+
+class WebSocketClosed(LifecycleError):
+    """A WebSocket is closed, or was refused.
+
+    Attributes:
+        code: The close code; None where the app refused it with an HTTP response.
+        reason: The reason given, or nothing.
+    """
+
+    def __init__(self, message: str, *, code: int | None, reason: str) -> None:
+        super().__init__(message, slug="websocket-closed")
+        self.code = code
+        self.reason = reason

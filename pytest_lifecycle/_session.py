@@ -19,8 +19,10 @@ from ._observe.profiling import ProfilingSource
 from ._observe.recorder import Recorder, probes_of
 from ._observe.select import make_source
 from ._trace.exchange import Exchange
+from ._trace.lifespan import part_phases
 from ._trace.routing import shadowed
 from ._trace.trace import Trace
+from ._trace.websocket import concluded
 
 NOTHING = nullcontext()
 Subscriber = Callable[[Trace], None]
@@ -115,6 +117,10 @@ class Session:
     def publish(self, exchange: Exchange) -> Trace:
         """Finish the exchange, tell everybody who asked, and give its trace."""
         exchange.finish()
+        if exchange.protocol == "lifespan":
+            part_phases(exchange.root)
+        elif exchange.protocol == "websocket":
+            concluded(exchange)
         for decision in exchange.routing:
             later = shadowed(decision)
             if later is not None and decision.chosen is not None:

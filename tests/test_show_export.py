@@ -53,6 +53,7 @@ def test_the_whole_schema() -> None:
     route = {"verdict": "matched", "route_name": "read_order", "path_params": params}
     assert order_request().to_dict(timings=False) == {
         "schema": 1,
+        "protocol": "http",
         "method": "GET",
         "url": "http://testserver/orders/42?token=[redacted]",
         "interface": "asgi",
@@ -77,6 +78,9 @@ def test_the_whole_schema() -> None:
         "path": ["middleware Auth", "route GET /orders/{order_id}", "handler read_order", "response 200"],
         "stopped_at": "handler read_order",
         "headers": [["content-type", "text/plain"], ["set-cookie", "[redacted]"]],
+        "close_code": None,
+        "close_reason": None,
+        "closed_by": None,
         "history": [],
         "warnings": [],
         "spans": {

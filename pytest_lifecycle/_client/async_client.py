@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
-from time import perf_counter
 from types import TracebackType
 from typing import Any, Self, Unpack, final
 
@@ -14,17 +12,19 @@ import httpx
 from .._drive.asgi import AsgiApp, Connection, Event, build_scope
 from .._drive.lifespan import Lifespan
 from .._drive.loop import GRACE, AsyncBackend, TimedOut, current_backend
+from .._drive.websocket import WebSocketConnection, websocket_scope
 from .._drive.wsgi import WsgiCall
 from .._errors import DeadlineExceeded, UsageProblem
 from .._observe.recorder import CURRENT
 from .._trace.exchange import Exchange
 from .._trace.trace import Trace
+from .async_stream import AsyncStream
+from .async_websocket import AsyncWebSocket
 from .client import call_asgi
 from .conversation import BaseClient
 from .encode import outgoing
 from .interface import single_callable
-from .stream import StreamHead
-from .verbs import CallArguments, Verbs
+from .verbs import CallArguments, HandshakeArguments, Verbs
 
 
 @final
@@ -37,7 +37,6 @@ class AsyncClient(BaseClient, Verbs[Coroutine[Any, Any, Trace]]):
 
     def _prepare(self) -> None:
         self._backend: AsyncBackend | None = None
-        self._lifespan: Lifespan | None = None
         self._cancel_lifespan: Callable[[], object] = lambda: None
         self._asgi_app: AsgiApp = self.app
         self._ready: Event | None = None
@@ -79,7 +78,8 @@ class AsyncClient(BaseClient, Verbs[Coroutine[Any, Any, Trace]]):
         lifespan = Lifespan(self._asgi_app, backend)
         self._cancel_lifespan = backend.spawn(lifespan.run)
         try:
-            await self._within_lifespan(backend, lifespan.startup, "startup")
+            with self._ending(lifespan, if_it_fails=True):
+                await self._within_lifespan(backend, lifespan.startup, "startup")
         except BaseException:
             await self._end_lifespan(backend, lifespan)
             raise
@@ -114,7 +114,8 @@ class AsyncClient(BaseClient, Verbs[Coroutine[Any, Any, Trace]]):
         try:
             if lifespan is not None and backend is not None:
                 try:
-                    await self._within_lifespan(backend, lifespan.shutdown, "shutdown")
+                    with self._ending(lifespan):
+                        await self._within_lifespan(backend, lifespan.shutdown, "shutdown")
                 finally:
                     await self._end_lifespan(backend, lifespan)
         finally:
@@ -203,116 +204,20 @@ class AsyncClient(BaseClient, Verbs[Coroutine[Any, Any, Trace]]):
         finally:
             await stream.aclose()
 
-
-@final
-class AsyncStream(StreamHead):
-    """A response that is read piece by piece, in an async test."""
-
-    def __init__(
-        self,
-        client: BaseClient,
-        exchange: Exchange,
-        connection: Connection,
-        backend: AsyncBackend,
-        seconds: float | None,
-    ) -> None:
-        super().__init__(client, exchange, connection)
-        self._connection = connection
-        self._backend = backend
-        self._seconds = seconds
-        self._ended = backend.event()
-        self._is_over = False
-        self._error: BaseException | None = None
-        self._taken: deque[bytes] = deque()
-        self._cancel: Callable[[], object] = lambda: None
-
-    async def open(self, app: AsgiApp, scope: dict[str, Any]) -> None:
-        """Call the app, until it has started the response or ended."""
-
-        async def run() -> None:
-            try:
-                self._error = await call_asgi(app, scope, self._connection)
-            except BaseException as error:
-                self._error = error
-            finally:
-                self._is_over = True
-                self._ended.set()
-
-        token = CURRENT.set(self._exchange.root)
+    @asynccontextmanager
+    async def websocket(
+        self, url: str | httpx.URL, *, subprotocols: Sequence[str] = (), **arguments: Unpack[HandshakeArguments]
+    ) -> AsyncIterator[AsyncWebSocket]:
+        """Open a WebSocket; arguments and errors as for `Client.websocket`."""
+        backend = await self._start()
+        request, seconds = self._handshake(url, arguments)
+        exchange = self._begin(request, "websocket")
+        out = outgoing(request, root_path=self._root_path, client=self._client)
+        scope = websocket_scope(out, subprotocols, self._lifespan.state if self._lifespan is not None else None)
+        connection = WebSocketConnection(subprotocols, backend, exchange)
+        websocket = AsyncWebSocket(self, exchange, connection, backend, seconds)
         try:
-            self._cancel = self._backend.spawn(run)
+            await websocket.open(self._asgi_app, scope)
+            yield websocket
         finally:
-            CURRENT.reset(token)
-        await self._wait()
-
-    async def _wait(self) -> None:
-        try:
-            await self._backend.limited(self._connection.news, self._seconds)
-        except TimedOut:
-            moment = perf_counter()
-            await self._end(0)
-            raise self._client._expired(self._exchange, self._connection, self._read, self._seconds, moment) from None
-
-    def aiter_bytes(self) -> AsyncIterator[bytes]:
-        """Give the pieces of the body as the app sends them, as sent.
-
-        Raises:
-            DeadlineExceeded: The next piece took too long.
-        """
-        return _Pieces(self._next)
-
-    async def _next(self) -> bytes:
-        while not self._taken:
-            self._taken.extend(self._connection.take())
-            if self._taken:
-                break
-            if self._connection.is_complete or self._is_over:
-                raise StopAsyncIteration
-            await self._wait()
-        piece = self._taken.popleft()
-        self._read.append(piece)
-        return piece
-
-    async def aread(self) -> bytes:
-        """Give the rest of the body."""
-        return b"".join([piece async for piece in self.aiter_bytes()])
-
-    async def aclose(self) -> None:
-        """Hang up; cancel the app if it does not end by itself."""
-        self._connection.leave()
-        is_cancelled = True
-        try:
-            # What it does after its response (background tasks) has the time of a request.
-            is_cancelled = await self._end(self._seconds if self._connection.is_complete else GRACE)
-        finally:
-            self._cancel()  # this test may be cancelled itself
-            self._conclude(None if is_cancelled else self._error, is_cancelled=is_cancelled)
-
-    async def _end(self, patience: float | None) -> bool:
-        """Let the app end; whether it had to be cancelled."""
-        if await self._has_ended(patience):
-            return False
-        self._cancel()
-        await self._has_ended(GRACE)
-        return True
-
-    async def _has_ended(self, seconds: float | None) -> bool:
-        try:
-            await self._backend.limited(self._ended.wait, seconds)
-        except TimedOut:
-            return False
-        return True
-
-
-@final
-class _Pieces:
-    """An async iterator that may be dropped half-way, unlike a generator, which trio wants to be closed."""
-
-    def __init__(self, give: Callable[[], Coroutine[Any, Any, bytes]]) -> None:
-        self._give = give
-
-    def __aiter__(self) -> Self:
-        return self
-
-    def __anext__(self) -> Coroutine[Any, Any, bytes]:
-        return self._give()
+            await websocket.leave()

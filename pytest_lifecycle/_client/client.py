@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from time import perf_counter
@@ -15,6 +15,7 @@ from .. import _session as session
 from .._drive.asgi import AsgiApp, Connection, build_scope
 from .._drive.lifespan import Lifespan
 from .._drive.loop import OwnLoop, TimedOut, asyncio_limited, running_library
+from .._drive.websocket import WebSocketConnection, websocket_scope
 from .._drive.wsgi import WsgiCall
 from .._errors import DeadlineExceeded, UsageProblem
 from .._observe.recorder import CURRENT
@@ -22,8 +23,10 @@ from .._trace.trace import Trace
 from .conversation import BaseClient
 from .encode import outgoing
 from .interface import single_callable, stays_on_thread
+from .running import AppTask
 from .stream import AsgiStream, Stream, WsgiStream
-from .verbs import CallArguments, Verbs
+from .verbs import CallArguments, HandshakeArguments, Verbs
+from .websocket import WebSocket
 
 T = TypeVar("T")
 
@@ -47,7 +50,6 @@ class Client(BaseClient, Verbs[Trace]):
 
     def _prepare(self) -> None:
         self._loop: OwnLoop | None = None
-        self._lifespan: Lifespan | None = None
         self._asgi_app: AsgiApp = self.app
         self._is_django = False
 
@@ -79,7 +81,8 @@ class Client(BaseClient, Verbs[Trace]):
         if self._runs_lifespan and not self._is_django:
             lifespan = Lifespan(self._asgi_app, self._loop)
             self._loop.spawn(lifespan.run())
-            self._within_lifespan(lifespan.startup(), "startup")
+            with self._ending(lifespan, if_it_fails=True):
+                self._within_lifespan(lifespan.startup(), "startup")
             self._lifespan = lifespan
 
     def _within_lifespan(self, call: Coroutine[Any, Any, None], phase: str) -> None:
@@ -103,7 +106,8 @@ class Client(BaseClient, Verbs[Trace]):
             _refuse_running_loop()
         try:
             if self._lifespan is not None and self._is_open:
-                self._within_lifespan(self._lifespan.shutdown(), "shutdown")
+                with self._ending(self._lifespan):
+                    self._within_lifespan(self._lifespan.shutdown(), "shutdown")
         finally:
             self._release()
 
@@ -219,6 +223,39 @@ class Client(BaseClient, Verbs[Trace]):
         finally:
             stream.close()
 
+    @contextmanager
+    def websocket(
+        self, url: str | httpx.URL, *, subprotocols: Sequence[str] = (), **arguments: Unpack[HandshakeArguments]
+    ) -> Iterator[WebSocket]:
+        """Open a WebSocket. Leaving the block closes it; then `WebSocket.trace` is there.
+
+        An app that refuses raises nothing: see `WebSocket.is_accepted`, `WebSocket.status` and the trace.
+
+        Args:
+            url: A path, or a whole URL.
+            subprotocols: What to offer.
+            arguments: As for `request`: `params`, `headers`, `cookies`, `auth`; `timeout` is for each step.
+
+        Raises:
+            UsageProblem: As for `request`; or the app speaks WSGI.
+            DeadlineExceeded: The app did not answer the handshake in time.
+            Exception: The app's own, with `raise_app_exceptions`.
+        """
+        self._start()
+        request, seconds = self._handshake(url, arguments)
+        assert self._loop is not None
+        exchange = self._begin(request, "websocket")
+        out = outgoing(request, root_path=self._root_path, client=self._client)
+        scope = websocket_scope(out, subprotocols, self._lifespan.state if self._lifespan is not None else None)
+        connection = WebSocketConnection(subprotocols, self._loop, exchange)
+        running = AppTask(self._loop, call_asgi(self._asgi_app, scope, connection), exchange.root)
+        websocket = WebSocket(self, exchange, connection, self._loop, running, seconds)
+        try:
+            websocket.open()
+            yield websocket
+        finally:
+            websocket.leave()
+
     def _open_stream(self, request: httpx.Request, seconds: float | None) -> Stream:
         out = outgoing(request, root_path=self._root_path, client=self._client)
         exchange = self._begin(request)
@@ -234,7 +271,9 @@ class Client(BaseClient, Verbs[Trace]):
         return AsgiStream(self, exchange, out, self._loop, self._asgi_app, state, seconds)
 
 
-async def call_asgi(app: AsgiApp, scope: dict[str, Any], connection: Connection) -> Exception | None:
+async def call_asgi(
+    app: AsgiApp, scope: dict[str, Any], connection: Connection | WebSocketConnection
+) -> Exception | None:
     """Call an app and give the exception that it raised, if any."""
     try:
         await app(scope, connection.receive, connection.send)

@@ -6,15 +6,19 @@ drive the app.
 
 from __future__ import annotations
 
+import re
 import weakref
 from asyncio import CancelledError
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import httpx
 
 from .. import _session as session
 from .._drive.asgi import Connection
+from .._drive.lifespan import Lifespan
+from .._drive.websocket import WebSocketConnection
 from .._drive.wsgi import WsgiCall
 from .._errors import DeadlineExceeded, UsageProblem
 from .._observe.recorder import CURRENT
@@ -25,11 +29,14 @@ from .._trace.story import path_entry
 from .._trace.trace import Trace
 from .encode import RequestArguments, absolute_url, encode, may_share_secrets, not_encodable, redirect_target
 from .interface import Interface, interface_of
+from .verbs import HandshakeArguments
 
 MAX_REDIRECTS = 20
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 KEPT = (Exception, CancelledError, GeneratorExit)
 """What becomes a part of the trace; an exit, an interrupt or a `pytest.skip` of the app's goes on its way."""
+Response = Connection | WsgiCall | WebSocketConnection
+"""What takes an app's response."""
 Conversation = Generator[httpx.Request, Trace, Trace]
 
 
@@ -83,6 +90,8 @@ class BaseClient:
         self._runs_lifespan = lifespan and self.interface == "asgi"
         self._is_open = False
         self._is_closed = False
+        self._lifespan: Lifespan | None = None
+        self._lifespan_trace: Trace | None = None
         self._prepare()
 
     def _prepare(self) -> None:
@@ -118,6 +127,29 @@ class BaseClient:
             self._stop_observing()
         return was_open
 
+    # -- the lifespan
+
+    @property
+    def lifespan(self) -> Trace | None:
+        """The trace of the app's startup and, once the client is closed, of its shutdown.
+
+        None where no lifespan ran: the app has none, it speaks WSGI, or `lifespan=False` was given.
+        """
+        if self._lifespan_trace is None and self._lifespan is not None and self._lifespan.is_supported:
+            return Trace(self._lifespan.exchange)
+        return self._lifespan_trace
+
+    @contextmanager
+    def _ending(self, lifespan: Lifespan, *, if_it_fails: bool = False) -> Iterator[None]:
+        """Publish a lifespan's trace after its shutdown, or after a startup that failed."""
+        try:
+            yield
+        except BaseException:
+            self._lifespan_trace = session.publish(lifespan.exchange)
+            raise
+        if not if_it_fails and lifespan.is_supported:
+            self._lifespan_trace = session.publish(lifespan.exchange)
+
     # -- requests
 
     def _build(self, method: str, url: str | httpx.URL, arguments: RequestArguments) -> httpx.Request:
@@ -143,6 +175,22 @@ class BaseClient:
         except (TypeError, ValueError, AttributeError, LookupError) as error:
             raise not_encodable(method, target, given, error) from error
         return request
+
+    def _handshake(self, url: str | httpx.URL, arguments: HandshakeArguments) -> tuple[httpx.Request, float | None]:
+        """Give the request that opens a WebSocket, and how many seconds each of its steps has.
+
+        Raises:
+            UsageProblem: The app speaks WSGI, or the request cannot be encoded.
+        """
+        if self.interface == "wsgi":
+            raise UsageProblem(
+                "A WSGI app has no WebSockets. Give the client the project's ASGI app.", slug="unknown-interface"
+            )
+        given = dict(arguments)
+        auth, seconds = given.pop("auth", None), given.pop("timeout", self.timeout)
+        target = re.sub("^ws(?=s?://)", "http", str(url))
+        request = self._build("GET", target, cast("RequestArguments", given))
+        return next(self._converse(request, auth, False)), cast("float | None", seconds)
 
     def _converse(self, request: httpx.Request, auth: Any, follow: bool | None) -> Conversation:
         """Yield the requests of one call and take their traces: auth flows and redirects."""
@@ -217,14 +265,15 @@ class BaseClient:
 
     # -- traces
 
-    def _begin(self, request: httpx.Request) -> Exchange:
-        exchange = Exchange(self.interface, request.method, str(request.url), parent=CURRENT.get())
+    def _begin(self, request: httpx.Request, protocol: str = "http") -> Exchange:
+        method, url = request.method, str(request.url)
+        if protocol == "websocket":
+            method, url = "WEBSOCKET", "ws" + url.removeprefix("http")
+        exchange = Exchange(self.interface, method, url, parent=CURRENT.get(), protocol=protocol)
         exchange.captures = False
         return exchange
 
-    def _finish(
-        self, exchange: Exchange, response: Connection | WsgiCall, body: list[bytes], error: BaseException | None
-    ) -> Trace:
+    def _finish(self, exchange: Exchange, response: Response, body: list[bytes], error: BaseException | None) -> Trace:
         """Write the response down, publish the trace, and raise the app's exception if that is asked for."""
         if error is not None:
             session.saw(error)
@@ -239,7 +288,7 @@ class BaseClient:
         return trace
 
     @staticmethod
-    def _publish(exchange: Exchange, response: Connection | WsgiCall, body: list[bytes]) -> Trace:
+    def _publish(exchange: Exchange, response: Response, body: list[bytes]) -> Trace:
         exchange.status = response.status
         exchange.raw_headers = response.headers
         exchange.body = body
@@ -250,7 +299,7 @@ class BaseClient:
     def _expired(
         self,
         exchange: Exchange,
-        response: Connection | WsgiCall,
+        response: Response,
         body: list[bytes],
         seconds: float | None,
         moment: float | None = None,

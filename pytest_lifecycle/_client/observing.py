@@ -11,7 +11,7 @@ from .._trace.trace import Trace
 
 @contextmanager
 def observe() -> Iterator[list[Trace]]:
-    """Collect the trace of every request that any client makes in the block, in any thread or task.
+    """Collect the trace of every request and WebSocket that any client makes in the block, in any thread or task.
 
     Raises:
         LifecycleError: No event source is free.
@@ -24,10 +24,15 @@ def observe() -> Iterator[list[Trace]]:
         []
     """
     traces: list[Trace] = []
+
+    def add(trace: Trace) -> None:
+        if trace.protocol != "lifespan":
+            traces.append(trace)
+
     session.acquire()
-    session.subscribe(traces.append)
+    session.subscribe(add)
     try:
         yield traces
     finally:
-        session.unsubscribe(traces.append)
+        session.unsubscribe(add)
         session.release()

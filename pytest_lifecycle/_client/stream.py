@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -18,13 +17,14 @@ from .._observe.recorder import CURRENT
 from .._trace.exchange import Exchange
 from .._trace.headers import Headers
 from .._trace.trace import Trace
+from .running import AppTask
 
 if TYPE_CHECKING:
-    from .conversation import BaseClient
+    from .conversation import BaseClient, Response
 
 
-class StreamHead:
-    """What is known of a streamed response before its end.
+class Underway:
+    """What is known of a request while the test is in its block.
 
     Args:
         client: The client that asked.
@@ -32,7 +32,9 @@ class StreamHead:
         response: What takes the response from the app.
     """
 
-    def __init__(self, client: BaseClient, exchange: Exchange, response: Connection | WsgiCall) -> None:
+    _word = "stream"
+
+    def __init__(self, client: BaseClient, exchange: Exchange, response: Response) -> None:
         self._client = client
         self._exchange = exchange
         self._response = response
@@ -58,19 +60,20 @@ class StreamHead:
         """
         if self._trace is None:
             raise LifecycleError(
-                "The request is not over: read `stream.trace` after the `with` block.", slug="stream-unread"
+                f"The request is not over: read `{self._word}.trace` after the `with` block.",
+                slug=f"{self._word}-unread",
             )
         return self._trace
 
     def _conclude(self, error: BaseException | None, *, is_cancelled: bool = False) -> None:
         if is_cancelled:
-            _forget_cancellation(self._exchange)
+            forget_cancellation(self._exchange)
         if self._trace is None and not self._exchange.is_over:
             self._trace = self._client._finish(self._exchange, self._response, self._read, error)
             self._client._remember_cookies(self._trace)
 
 
-def _forget_cancellation(exchange: Exchange) -> None:
+def forget_cancellation(exchange: Exchange) -> None:
     """Take away what came of cancelling an app that did not end as its client left: it is no error of the app's."""
     exchange.raised[:] = [(error, span) for error, span in exchange.raised if isinstance(error, Exception)]
     for span in exchange.root.walk():
@@ -78,7 +81,7 @@ def _forget_cancellation(exchange: Exchange) -> None:
             span.exception = None
 
 
-class Stream(StreamHead, ABC):
+class Stream(Underway, ABC):
     """A response that is read piece by piece.
 
     Example:
@@ -174,17 +177,14 @@ class AsgiStream(Stream):
         self._app = app
         self._scope = build_scope(out, state)
         self._seconds = seconds
-        self._task: asyncio.Task[Exception | None] | None = None
+        self._running: AppTask | None = None
 
     def open(self) -> None:
         """Call the app, until it has started the response or ended."""
         from .client import call_asgi
 
-        token = CURRENT.set(self._exchange.root)
-        try:
-            self._task = self._loop.spawn(call_asgi(self._app, self._scope, self._connection))
-        finally:
-            CURRENT.reset(token)
+        call = call_asgi(self._app, self._scope, self._connection)
+        self._running = AppTask(self._loop, call, self._exchange.root)
         self._wait()
 
     def _wait(self) -> None:
@@ -204,7 +204,7 @@ class AsgiStream(Stream):
                 yield piece
             if self._connection.body:
                 continue  # another request on this loop let the app go on
-            if self._connection.is_complete or self._task is None or self._task.done():
+            if self._connection.is_complete or self._running is None or self._running.is_over:
                 return
             self._wait()
 
@@ -213,21 +213,7 @@ class AsgiStream(Stream):
         self._connection.leave()
         # What it does after its response (background tasks) has the time of a request.
         is_cancelled = self._end(self._seconds if self._connection.is_complete else GRACE)
-        task = self._task
-        error = None if task is None or not task.done() or task.cancelled() else task.exception() or task.result()
-        self._conclude(error, is_cancelled=is_cancelled)
+        self._conclude(self._running.error if self._running is not None else None, is_cancelled=is_cancelled)
 
     def _end(self, patience: float | None) -> bool:
-        """Let the app end; whether it had to be cancelled."""
-        if self._task is None or self._task.done():
-            return False
-        return self._loop.run(_join(self._task, patience), None)
-
-
-async def _join(task: asyncio.Task[Any], patience: float | None) -> bool:
-    await asyncio.wait({task}, timeout=patience)
-    if task.done():
-        return False
-    task.cancel()
-    await asyncio.wait({task}, timeout=GRACE)
-    return True
+        return self._running is not None and self._running.end(patience)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, Generic, TypeVar, Unpack
+from typing import Any, Generic, TypedDict, TypeVar, Unpack
 
 import httpx
 
@@ -22,6 +22,16 @@ class CallArguments(RequestArguments, total=False):
 
     auth: Any
     follow_redirects: bool | None
+    timeout: float | None
+
+
+class HandshakeArguments(TypedDict, total=False):
+    """The arguments of a WebSocket's handshake; as in `CallArguments`."""
+
+    params: Any
+    headers: Any
+    cookies: Any
+    auth: Any
     timeout: float | None
 
 

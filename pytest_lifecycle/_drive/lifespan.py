@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any, final
 
 from .._errors import LifespanFailed
+from .._observe.recorder import CURRENT
+from .._trace.exchange import Exchange
 from .asgi import AsgiApp, Event, Loop, Message
 
 
@@ -24,6 +26,7 @@ class Lifespan:
         loop: The loop that the app's requests run on.
 
     Attributes:
+        exchange: What is seen of it.
         state: What the app put into its state while it started.
         is_supported: Whether the app said that its startup is complete.
     """
@@ -37,18 +40,21 @@ class Lifespan:
         self._received = 0
         self._failure: str | None = None
         self._error: BaseException | None = None
+        self.exchange = Exchange("asgi", "LIFESPAN", "", protocol="lifespan")
+        self.exchange.captures = False
         self.state: dict[str, Any] = {}
         self.is_supported = False
 
     async def run(self) -> None:
         """Call the app with a lifespan scope; this is the task. What it raises is kept for who waits for it."""
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
+        CURRENT.set(self.exchange.root)  # this task's context is its own
         try:
             await self._app(scope, self._receive, self._send)
         except _NotLifespan:
             pass
         except BaseException as error:
-            self._error = error
+            self._error = self.exchange.root.exception = error
         finally:
             self._started.set()
             self._ended.set()
@@ -92,6 +98,11 @@ class Lifespan:
             raise LifespanFailed(f"The app reported that its {phase} failed{said}", slug="lifespan-failed")
 
     async def _receive(self) -> Message:
+        message = await self._next()
+        self.exchange.log("in", message["type"], 0, CURRENT.get())
+        return message
+
+    async def _next(self) -> Message:
         self._received += 1
         if self._received == 1:
             return {"type": "lifespan.startup"}
@@ -104,6 +115,7 @@ class Lifespan:
 
     async def _send(self, message: Message) -> None:
         kind = message.get("type")
+        self.exchange.log("out", str(kind)[:80], 0, CURRENT.get())
         if kind == "lifespan.startup.complete":
             self.is_supported = True
             self._started.set()

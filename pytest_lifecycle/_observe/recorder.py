@@ -340,6 +340,8 @@ class Recorder:
         """Let go of all that is watched and of every step still open."""
         for span in self.open.values():
             span.close()
+            if span.exchange is not None:
+                span.exchange.is_over = True  # what it goes on with belongs to nobody
         self.table.clear()
         self.open.clear()
         self.carried.clear()

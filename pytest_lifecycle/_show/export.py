@@ -45,6 +45,7 @@ def to_dict(trace: Trace, *, timings: bool = True, redactor: Redactor | None = N
     redactor = redactor or ACTIVE.get()
     data: dict[str, Any] = {
         "schema": SCHEMA,
+        "protocol": trace.protocol,
         "method": trace.method,
         "url": redactor.url(trace.url, trace.path_params),
         "interface": trace.interface,
@@ -69,6 +70,9 @@ def to_dict(trace: Trace, *, timings: bool = True, redactor: Redactor | None = N
         "path": list(trace.path),
         "stopped_at": trace.stopped_at,
         "headers": [list(line) for line in redactor.headers(trace.headers.multi_items())],
+        "close_code": trace.close_code,
+        "close_reason": None if trace.close_reason is None else _text(trace.close_reason, redactor),
+        "closed_by": trace.closed_by,
         "history": [redactor.url(earlier.url, earlier.path_params) for earlier in trace.history],
         "warnings": [_text(warning, redactor) for warning in trace.warnings],
     }

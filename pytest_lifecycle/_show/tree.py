@@ -28,7 +28,7 @@ DEPTH_LIMIT: Final = 24
 COLUMN_LIMIT: Final = 72
 """Where the times stand at the latest, in characters from the left."""
 
-_LOCAL: Final = re.compile(r"https?://(?:testserver|localhost|127\.0\.0\.1)(?::\d+)?(?=/|\?|$)")
+_LOCAL: Final = re.compile(r"(?:http|ws)s?://(?:testserver|localhost|127\.0\.0\.1)(?::\d+)?(?=/|\?|$)")
 """The addresses that test clients make up: they say nothing about the request."""
 
 
@@ -64,6 +64,8 @@ def render(trace: Trace, *, builtin: bool = False, redactor: Redactor | None = N
 def headline(trace: Trace, *, redactor: Redactor | None = None) -> str:
     """Give the request and its answer in one line: ``"GET /orders/42 -> 200 handled 3.1 ms"``."""
     redactor = redactor or ACTIVE.get()
+    if trace.protocol == "lifespan":
+        return f"{trace.method} -> {trace.path[-1].partition(' ')[2]} {time(trace.duration)}"
     url = _LOCAL.sub("", redactor.url(trace.url, trace.path_params)) or "/"
     answer = "no response" if trace.status is None else str(trace.status)
     if trace.outcome is not Outcome.NO_RESPONSE:
@@ -162,6 +164,7 @@ def _notes(trace: Trace, redactor: Redactor) -> Iterator[str]:
     yield from _refused(trace, redactor)
     for raised in trace.exceptions:
         yield _flight(raised, redactor)
+    yield from _talk(trace, redactor)
     yield from _way_out(trace)
     for warning in trace.warnings:
         yield f"warning: {shown(redactor.text(warning), 3 * NAME_LIMIT)}"
@@ -187,6 +190,17 @@ def _flight(raised: RaisedException, redactor: Redactor) -> str:
     end = f"handled by {shown(raised.handled_by, NAME_LIMIT)}" if raised.handled_by else "handled by nobody"
     past = f", past {_names(raised.crossed)}" if raised.crossed else ""
     return f"exception: {_raised(raised, redactor)} raised in {shown(raised.raised_in, NAME_LIMIT)}{past}, {end}"
+
+
+def _talk(trace: Trace, redactor: Redactor) -> Iterator[str]:
+    """Tell what went over a WebSocket, and who closed it."""
+    if trace.protocol != "websocket":
+        return
+    kinds = [message.type for message in trace.messages]
+    counts = f"{kinds.count('websocket.receive')} in, {kinds.count('websocket.send')} out"
+    reason = f" ({shown(redactor.text(trace.close_reason), NAME_LIMIT)})" if trace.close_reason else ""
+    closed = "" if trace.close_code is None else f", closed by the {trace.closed_by} with {trace.close_code}{reason}"
+    yield f"messages: {counts}{closed}"
 
 
 def _way_out(trace: Trace) -> Iterator[str]:

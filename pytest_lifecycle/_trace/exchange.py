@@ -9,6 +9,7 @@ from .changes import Head
 from .dependencies import Resolution
 from .routing import Routing
 from .span import Kind, Span
+from .websocket import Closing
 
 BODY_LIMIT = 16 * 1024 * 1024
 """How many bytes of a response are kept that another client asked for; our own clients keep all."""
@@ -38,7 +39,8 @@ class Exchange:
 
     Attributes:
         interface: ``"asgi"`` or ``"wsgi"``.
-        method: The HTTP method as sent.
+        protocol: ``"http"``, ``"websocket"`` or ``"lifespan"``: what the app is called for.
+        method: The HTTP method as sent; ``"WEBSOCKET"`` and ``"LIFESPAN"`` for the other protocols.
         url: The URL as sent.
         root: The span that all steps of this request are in.
         parent: The span of another request that made this one; None for most.
@@ -58,6 +60,7 @@ class Exchange:
         resolutions: The dependencies that were looked for, in order.
         head: The response's head where it was seen last on its way out.
         messages: The protocol's messages at the app's edge, in order.
+        closing: How a WebSocket was closed; None while it is open.
         errors: The exceptions that the framework took for a crash, not for an answer.
         framework: The name of the adapter that recognised the app; None for a bare app.
         warnings: Protocol faults of the app, and faults of an adapter.
@@ -70,6 +73,7 @@ class Exchange:
         "body_size",
         "captures",
         "caught",
+        "closing",
         "crossed",
         "edge",
         "errors",
@@ -83,6 +87,7 @@ class Exchange:
         "method",
         "outermost",
         "parent",
+        "protocol",
         "raised",
         "raw_headers",
         "resolutions",
@@ -94,8 +99,11 @@ class Exchange:
         "warnings",
     )
 
-    def __init__(self, interface: str, method: str, url: str, *, parent: Span | None = None) -> None:
+    def __init__(
+        self, interface: str, method: str, url: str, *, parent: Span | None = None, protocol: str = "http"
+    ) -> None:
         self.interface = interface
+        self.protocol = protocol
         self.method = method
         self.url = url
         self.parent = parent
@@ -116,6 +124,7 @@ class Exchange:
         self.resolutions: list[Resolution] = []
         self.messages: list[Message] = []
         self.head: Head | None = None
+        self.closing: Closing | None = None
         self.framework: str | None = None
         self.warnings: list[str] = []
         self.edge: tuple[object, ...] = ()

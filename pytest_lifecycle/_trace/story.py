@@ -8,7 +8,12 @@ from .exchange import Exchange
 from .facts import Outcome, RaisedException, Refusal, Validation, Verdict
 from .span import Kind, Span
 
-STEPS = frozenset({Kind.MIDDLEWARE, Kind.HOOK, Kind.DECORATOR, Kind.DEPENDENCY, Kind.VALIDATION, Kind.HANDLER})
+STEPS = frozenset(
+    {
+        *(Kind.MIDDLEWARE, Kind.HOOK, Kind.DECORATOR, Kind.DEPENDENCY, Kind.VALIDATION, Kind.HANDLER),
+        *(Kind.STARTUP, Kind.SHUTDOWN),
+    }
+)
 LAYERS = frozenset({Kind.MIDDLEWARE, Kind.DECORATOR})
 
 
@@ -73,8 +78,22 @@ def validation_of(root: Span) -> Validation:
 
 
 def escaped(exchange: Exchange) -> bool:
-    """Whether an exception left the app."""
-    return exchange.root.exception is not None or any(child.exception is not None for child in exchange.root.children)
+    """Whether an exception left the app, other than word that the client has left."""
+    errors = (span.exception for span in (exchange.root, *exchange.root.children))
+    return any(error is not None and not _tells_of_leaving(exchange, error) for error in errors)
+
+
+def _tells_of_leaving(exchange: Exchange, error: BaseException) -> bool:
+    """Whether a framework told a WebSocket's handler in this way that the client has closed it."""
+    closing = exchange.closing
+    return closing is not None and closing.by == "client" and getattr(unwrapped(error), "code", None) == closing.code
+
+
+def end_of(exchange: Exchange) -> str:
+    """Write the end of the way as `path` shows it: the response, or what became of a lifespan."""
+    if exchange.protocol == "lifespan":
+        return "lifespan failed" if escaped(exchange) else "lifespan complete"
+    return "no response" if exchange.status is None else f"response {exchange.status}"
 
 
 def _answered_a_crash(exchange: Exchange) -> bool:
@@ -95,6 +114,8 @@ def outcome_of(exchange: Exchange) -> Outcome:
         return Outcome.NO_RESPONSE
     if exchange.errors or escaped(exchange) or _answered_a_crash(exchange):
         return Outcome.ERROR
+    if exchange.protocol == "lifespan":
+        return Outcome.HANDLED
     if exchange.status is None:
         return Outcome.NO_RESPONSE
     spans = list(root.walk())
@@ -130,21 +151,22 @@ BY_STATUS = {401: Refusal.AUTHENTICATION, 403: Refusal.PERMISSION, 429: Refusal.
 def refusal_of(exchange: Exchange, outcome: Outcome) -> tuple[Refusal | None, str | None]:
     """Say what kind of no the request was told, and who said it."""
     status = exchange.status or 0
+    by_status = {} if exchange.closing is not None else BY_STATUS  # a WebSocket's close has one status for all reasons
     spans = list(exchange.root.walk())
     said = [span for span in spans if span.fact("refusal") is not None]
     match outcome:
         case Outcome.INVALID:
             failed = [span for span in spans if span.kind is Kind.VALIDATION and span.name == Validation.FAILED]
             return _said_by((said or failed)[-1], Refusal.VALIDATION)
-        case Outcome.REJECTED | Outcome.SHORT_CIRCUITED if said:
+        case Outcome.REJECTED | Outcome.SHORT_CIRCUITED | Outcome.HANDLED if said:
             return _said_by(said[-1], Refusal.OTHER)
         case Outcome.REJECTED:
             raised = [span for span in spans if span.kind is Kind.DEPENDENCY and span.exception is not None]
-            return _said_by(raised[-1] if raised else exchange.root, BY_STATUS.get(status, Refusal.OTHER))
+            return _said_by(raised[-1] if raised else exchange.root, by_status.get(status, Refusal.OTHER))
         case Outcome.SHORT_CIRCUITED if status >= 400:
             refusing = [span for span in spans if span.short_circuited or _answers_by_exception(span)]
             if refusing:
-                return _said_by(refusing[-1], BY_STATUS.get(status, Refusal.MIDDLEWARE))
+                return _said_by(refusing[-1], by_status.get(status, Refusal.MIDDLEWARE))
         case Outcome.NOT_FOUND | Outcome.METHOD_NOT_ALLOWED:
             kind = Refusal.NOT_FOUND if outcome is Outcome.NOT_FOUND else Refusal.METHOD
             said = said or [span for span in spans if verdict_of(span) is not None]
@@ -192,9 +214,14 @@ def _raised(exchange: Exchange, raised: BaseException, spans: list[Span]) -> Rai
         handled_by=handled_by,
         crossed=tuple(layers),
         causes=tuple(_causes(error)),
-        is_answer=exchange.status in _own_statuses(error),
+        is_answer=_is_answer(exchange, error),
         exception=raised,
     )
+
+
+def _is_answer(exchange: Exchange, error: BaseException) -> bool:
+    answers = {exchange.status, exchange.closing.code if exchange.closing is not None else None} - {None}
+    return not answers.isdisjoint(_own_statuses(error))
 
 
 def unwrapped(error: BaseException) -> BaseException:

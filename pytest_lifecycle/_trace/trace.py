@@ -24,10 +24,14 @@ if TYPE_CHECKING:
 class Trace:
     """One request's whole trip: what ran, in which order, what was decided, and the response.
 
+    Also that of one WebSocket, whose response is the handshake's (101 where the app accepted it), and of one lifespan,
+    which has none.
+
     All that tests compare is plain: `str`, `int`, `list`, `tuple`, `None` or a `StrEnum`.
 
     Attributes:
-        method: The HTTP method as sent.
+        protocol: ``"http"``, ``"websocket"`` or ``"lifespan"``.
+        method: The HTTP method as sent; ``"WEBSOCKET"`` or ``"LIFESPAN"`` for those.
         url: The URL as sent.
         interface: ``"asgi"`` or ``"wsgi"``: how the app was called.
         framework: The most specific adapter that recognised the app (``"fastapi"``, ``"flask"``, ...); None for a
@@ -50,6 +54,7 @@ class Trace:
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
+        self.protocol = exchange.protocol
         self.method = exchange.method
         self.url = exchange.url
         self.interface = exchange.interface
@@ -70,8 +75,7 @@ class Trace:
     @cached_property
     def path(self) -> list[str]:
         """The way in, one ``"kind name"`` per step in the order begun, ending in ``"response STATUS"``."""
-        end = "no response" if self.status is None else f"response {self.status}"
-        return [*map(story.path_entry, story.steps_of(self._exchange)), end]
+        return [*map(story.path_entry, story.steps_of(self._exchange)), story.end_of(self._exchange)]
 
     @cached_property
     def stopped_at(self) -> str:
@@ -186,6 +190,21 @@ class Trace:
     def messages(self) -> list[Message]:
         """The protocol's messages at the app's edge, in order: types, sizes and times."""
         return list(self._exchange.messages)
+
+    @property
+    def close_code(self) -> int | None:
+        """The code that a WebSocket was closed with; 1006 where the app ended without a close (RFC 6455, 7.4.1)."""
+        return None if self._exchange.closing is None else self._exchange.closing.code
+
+    @property
+    def close_reason(self) -> str | None:
+        """The reason that a WebSocket was closed with; None for anything else."""
+        return None if self._exchange.closing is None else self._exchange.closing.reason
+
+    @property
+    def closed_by(self) -> str | None:
+        """Who closed a WebSocket: ``"app"`` or ``"client"``; None for anything else."""
+        return None if self._exchange.closing is None else self._exchange.closing.by
 
     @property
     def exceptions(self) -> list[RaisedException]:

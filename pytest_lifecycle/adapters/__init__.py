@@ -12,6 +12,7 @@ def builtin_adapters() -> list[Adapter]:
     """Give the adapters that come with the plugin, the most general first."""
     from ._django_views import DjangoFormsAdapter, DjangoViewsAdapter
     from ._starlette_guards import AuthenticationAdapter, TrustedHostAdapter
+    from ._starlette_lifespan import StarletteLifespanAdapter
     from .asgi import AsgiAdapter
     from .bridges import bridge_adapters
     from .django import DjangoAdapter
@@ -31,6 +32,7 @@ def builtin_adapters() -> list[Adapter]:
         asgi,
         wsgi,
         starlette,
+        StarletteLifespanAdapter(asgi),
         TrustedHostAdapter(asgi),
         AuthenticationAdapter(asgi),
         FastAPIAdapter(starlette),

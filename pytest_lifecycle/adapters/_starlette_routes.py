@@ -76,6 +76,8 @@ class Routes:
             decision = exchange.routing[at]
             table = self._by_patterns.get(id(decision.routes))
             place = table.places.get((id(route), path or "")) if table is not None else None
+            if place is None and hasattr(route, "path"):  # FastAPI includes a copy of what is no `APIRoute`
+                place = next((at for at, pattern in enumerate(decision.routes) if pattern.pattern == path), None)
             if place is not None:
                 exchange.routing[at] = decision._replace(chosen=place)
                 return

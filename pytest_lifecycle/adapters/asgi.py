@@ -14,13 +14,17 @@ from typing import Any, final
 from .._observe.contract import Adapter
 from .._observe.probe import Call, Callback, Probe, bound_arguments, code_of
 from .._observe.recorder import OPAQUE
+from .._trace import websocket
 from .._trace.changes import Head
 from .._trace.exchange import Exchange
 from .._trace.span import Kind, Span
+from .._trace.websocket import head_of
 from ._shape import Shape, answered_itself, is_call_of
 
 SHAPE = Shape("scope", "receive", "send")
 SCOPE_TYPES = frozenset({"http", "websocket", "lifespan"})
+HEADS = frozenset({"http.response.start", "websocket.accept", "websocket.close", "websocket.http.response.start"})
+"""The messages that begin a response; a WebSocket is closed before it is accepted, or is no start any more."""
 
 
 @final
@@ -110,17 +114,19 @@ class AsgiAdapter(Adapter):
         return opens
 
     def _open(self, call: Call, scope: Any, receive: object, send: object) -> Exchange | None:
-        if scope["type"] != "http":
+        protocol = scope["type"]
+        if protocol not in SCOPE_TYPES:
             call.is_step = False
             return None
         parent = call.parent
-        if parent is not None and parent.exchange is not None:
+        if parent is not None and parent.exchange is not None and parent.exchange.protocol == protocol:
             if not parent.exchange.edge:
                 self._watch_edge(parent.exchange, scope, receive, send)
                 return None
             if not _is_another_request(scope, receive, parent.exchange, parent):
                 return None
-        opened = Exchange("asgi", scope["method"], _url_of(scope), parent=parent)
+        url = "" if protocol == "lifespan" else _url_of(scope)
+        opened = Exchange("asgi", scope.get("method", protocol.upper()), url, parent=parent, protocol=protocol)
         self._watch_edge(opened, scope, receive, send)
         return opened
 
@@ -197,22 +203,15 @@ class _Sender:
         message = self._message(frame.f_locals)
         if not isinstance(message, (dict, Mapping)):
             return
-        kind = message.get("type")
         is_edge = may_be_edge and is_call_of(edge[2], frame)
-        if kind == "http.response.start":
-            self._leave_layers(exchange, span, frame, message)
-            if exchange.responded_at is None and is_edge:
+        if exchange.responded_at is None and message.get("type") in HEADS:
+            self._leave_layers(exchange, span, frame, head_of(message))
+            if is_edge:
                 exchange.responded_at = perf_counter()
-                if exchange.captures:
-                    exchange.log("out", kind, 0, span)
-                    head = Head(message.get("status"), message.get("headers", ()))
-                    exchange.respond(head.status, head.lines)  # type: ignore[arg-type]
-        elif kind == "http.response.body" and exchange.captures and is_edge:
-            body = bytes(message.get("body", b""))
-            exchange.log("out", kind, len(body), span)
-            exchange.receive_body(body)
+        if is_edge and exchange.captures:
+            _capture(exchange, span, message)
 
-    def _leave_layers(self, exchange: Exchange, span: Span, frame: types.FrameType, message: Mapping[str, Any]) -> None:
+    def _leave_layers(self, exchange: Exchange, span: Span, frame: types.FrameType, head: Head) -> None:
         """Note that the response leaves the running layers that were given this `send`, innermost first.
 
         A message goes outwards, so the search goes on where the last one ended.
@@ -228,7 +227,7 @@ class _Sender:
             layer = layer.parent
         if layer is None:
             return
-        send, head = layer._send, Head(message.get("status"), message.get("headers", ()))
+        send = layer._send
         while layer is not None and layer._send is send:
             exchange.cross(layer, head)
             layer = layer.parent
@@ -239,6 +238,20 @@ class _Sender:
             return values[self.name]
         rest = values.get(self.name, ())
         return rest[self.index - self.code.co_argcount] if isinstance(rest, tuple) and rest else None
+
+
+def _capture(exchange: Exchange, span: Span, message: Mapping[str, Any]) -> None:
+    """Take what crosses the app's edge, where another client's driver is behind it."""
+    if exchange.protocol == "websocket":
+        websocket.sent(exchange, message, span)
+        return
+    kind, body = str(message.get("type")), bytes(message.get("body", b""))
+    exchange.log("out", kind, len(body), span)
+    if kind == "http.response.start" and exchange.status is None:
+        head = Head(message.get("status"), message.get("headers", ()))
+        exchange.respond(head.status, head.lines)  # type: ignore[arg-type]
+    elif kind == "http.response.body":
+        exchange.receive_body(body)
 
 
 def _is_configured(span: Span | None) -> bool:
@@ -282,7 +295,7 @@ def _received(call: Call) -> None:
     if exchange is None or not exchange.captures or not isinstance(message, dict) or len(exchange.edge) != 4:
         return
     if is_call_of(exchange.edge[1], call.frame):
-        exchange.log("in", str(message.get("type")), len(message.get("body", b"")), span)
+        websocket.received(exchange, message, span)
 
 
 def _looks_like_asgi(code: types.CodeType, frame: types.FrameType) -> bool:

@@ -66,8 +66,9 @@ class FastAPIAdapter(Adapter):
     def _routing_probes(self) -> Iterable[Probe]:
         from fastapi import routing
 
-        for code in nested_code(routing.request_response, "app") if hasattr(routing, "request_response") else ():
-            yield Probe(code, span=False)
+        for name in ("request_response", "websocket_session"):  # its own since 0.116
+            for code in nested_code(getattr(routing, name), "app") if hasattr(routing, name) else ():
+                yield Probe(code, span=False)
         if "app" in routing.APIRouter.__dict__:
             yield self.starlette.router(routing.APIRouter.app)
         if "handle" in routing.APIRouter.__dict__:
@@ -90,7 +91,7 @@ class FastAPIAdapter(Adapter):
     def _dependency_probes(self) -> Iterable[Probe]:
         from fastapi import routing
         from fastapi.dependencies import utils
-        from fastapi.exceptions import RequestValidationError
+        from fastapi.exceptions import RequestValidationError, ValidationException, WebSocketRequestValidationError
 
         yield Probe(
             utils.solve_dependencies,
@@ -98,7 +99,16 @@ class FastAPIAdapter(Adapter):
             leaving=self._solved,
         )
         yield Probe(RequestValidationError.__init__, span=False, entering=_refused)
-        for code in nested_code(routing.get_request_handler, "app"):
+        yield Probe(
+            ValidationException.__init__,  # the only one that a WebSocket's has in every version
+            span=False,
+            applies=lambda call: isinstance(call.owner, WebSocketRequestValidationError),
+            entering=_refused,
+        )
+        for code in (
+            *nested_code(routing.get_request_handler, "app"),
+            *nested_code(routing.get_websocket_app, "app"),
+        ):
             yield Probe(code, span=False, raising=_refusal_raised)
         yield Probe(routing.serialize_response, Kind.RESPONSE, builtin=True, raising=_response_refused)
 
@@ -144,15 +154,15 @@ def _refused(call: Call) -> None:
 
 def _response_refused(span: Span, error: BaseException) -> None:
     """The handler gave what its declared response does not allow: an error of the app's, not of the request."""
-    errors = getattr(error, "errors", None)
-    if type(error).__name__ == "ResponseValidationError" and callable(errors):
-        span.attributes["errors"] = tuple(issue(found) for found in errors() if isinstance(found, dict))
+    if type(error).__name__ == "ResponseValidationError":
+        errors: Any = vars(error).get("_errors", ())
+        span.attributes["errors"] = tuple(issue(found) for found in errors if isinstance(found, dict))
 
 
 def _refusal_raised(span: Span, error: BaseException) -> None:
     """The request handler raises what validation made: the failed validation is the step it was raised in."""
-    from fastapi.exceptions import RequestValidationError
+    from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 
-    if isinstance(error, RequestValidationError) and span.exchange is not None:
+    if isinstance(error, RequestValidationError | WebSocketRequestValidationError) and span.exchange is not None:
         failed = [inner for inner in span.walk() if inner.kind is Kind.VALIDATION]
         span.exchange.raised += [(error, inner) for inner in failed[-1:]]

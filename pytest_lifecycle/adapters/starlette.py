@@ -128,6 +128,7 @@ class StarletteAdapter(Adapter):
             routing.BaseRoute.__call__,
             routing.Router.lifespan,
             *nested_code(routing.request_response, "app"),
+            *nested_code(routing.websocket_session, "app"),
             *nested_code(wrap_app_handling_exceptions, "wrapped_app"),
         ):
             yield Probe(function, span=False)
@@ -140,6 +141,12 @@ class StarletteAdapter(Adapter):
             Kind.ROUTING,
             name="route",
             applies=_is_first_handle,
+            entering=lambda call: self.chosen(call, call.owner),
+        )
+        yield self.asgi.layer(
+            routing.WebSocketRoute.handle,
+            Kind.ROUTING,
+            name="route",
             entering=lambda call: self.chosen(call, call.owner),
         )
         for mount in (routing.Mount, routing.Host):
@@ -174,11 +181,13 @@ class StarletteAdapter(Adapter):
         if span is None:
             return
         scope = call["scope"]
-        if route.methods and scope["method"] not in route.methods:
+        method = scope.get("method", "WEBSOCKET")
+        methods = getattr(route, "methods", None)
+        if methods and method not in methods:
             span.name, span.builtin = "method_not_allowed", True
             _decide(call, Verdict.METHOD_NOT_ALLOWED)
             return
-        span.name = f"{scope['method']} {prefix_of(span)}{route.path}"
+        span.name = f"{method} {prefix_of(span)}{route.path}"
         self.routes.choose(call.exchange, call.owner, route.path)
         span.attributes.update(
             verdict=Verdict.MATCHED,
@@ -186,10 +195,10 @@ class StarletteAdapter(Adapter):
             path_params=dict(scope.get("path_params", {})),
             endpoint=name_of(route.endpoint),
         )
-        self.watcher.expect(span, self._endpoint(route.endpoint, scope["method"]))
+        self.watcher.expect(span, self._endpoint(route.endpoint))
 
-    def _endpoint(self, endpoint: Any, method: str) -> Expected:
-        from starlette.endpoints import HTTPEndpoint
+    def _endpoint(self, endpoint: Any) -> Expected:
+        from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 
         known = self._handlers.get(id(endpoint))
         if known is not None:
@@ -200,6 +209,8 @@ class StarletteAdapter(Adapter):
                 function = getattr(endpoint, verb, None)
                 if function is not None:
                     chain += handler_chain(function, name=f"{plain_name(endpoint.__qualname__)}.{verb}")
+        elif isinstance(endpoint, type) and issubclass(endpoint, WebSocketEndpoint):
+            chain = handler_chain(endpoint.dispatch, name=plain_name(endpoint.__qualname__))
         else:
             chain = handler_chain(endpoint) if not SHAPE.is_app(endpoint) else []
         expected = Expected(chain)
@@ -216,16 +227,19 @@ class StarletteAdapter(Adapter):
             prefix=path,
             route_name=mount.name,
             path_params=dict(call["scope"].get("path_params", {})),
-            method=call["scope"].get("method", ""),
+            method=call["scope"].get("method", "WEBSOCKET"),
         )
 
     # -- responses
 
     def _response_probes(self) -> Iterable[Probe]:
-        from starlette import background, responses
+        from starlette import background, responses, websockets
         from starlette.middleware import base
 
-        for cls in (responses.Response, responses.StreamingResponse, responses.FileResponse, base._StreamingResponse):
+        for cls in (
+            *(responses.Response, responses.StreamingResponse, responses.FileResponse),
+            *(base._StreamingResponse, websockets.WebSocketClose),
+        ):
             if "__call__" in cls.__dict__:
                 SHAPE.claim(cls.__call__, Step(Kind.RESPONSE, cls.__name__, location_of(cls), True))
                 yield Probe(cls.__call__, Kind.RESPONSE, name=owner_name, builtin=True)

@@ -290,7 +290,7 @@ def test_concurrent_requests_never_mix_their_steps() -> None:
     }
 
 
-def test_websockets_and_lifespans_are_left_alone() -> None:
+def test_a_lifespan_is_no_request_and_a_websocket_is_one() -> None:
     async def silent(scope: Scope, receive: Receive, send: Send) -> None:
         """Take no part."""
 
@@ -300,7 +300,9 @@ def test_websockets_and_lifespans_are_left_alone() -> None:
     with observe() as traces:
         for kind in ("websocket", "lifespan"):
             asyncio.run(Passing(silent)({"type": kind, "path": "/", "headers": []}, nothing, nothing))  # type: ignore[arg-type]
-    assert traces == []
+    assert [(trace.protocol, trace.path) for trace in traces] == [
+        ("websocket", ["middleware Passing", "handler silent", "no response"])
+    ]
 
 
 @pytest.mark.parametrize("error", [RuntimeError("x"), asyncio.CancelledError(), ExceptionGroup("g", [ValueError()])])
