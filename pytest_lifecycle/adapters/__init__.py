@@ -10,7 +10,9 @@ from .._trace.span import Kind, Span
 
 def builtin_adapters() -> list[Adapter]:
     """Give the adapters that come with the plugin, the most general first."""
-    from ._django_views import DjangoFormsAdapter, DjangoViewsAdapter
+    from ._django_forms import DjangoFormsAdapter
+    from ._django_templates import DjangoTemplatesAdapter
+    from ._django_views import DjangoViewsAdapter
     from ._starlette_guards import AuthenticationAdapter, TrustedHostAdapter
     from ._starlette_lifespan import StarletteLifespanAdapter
     from .asgi import AsgiAdapter
@@ -40,6 +42,7 @@ def builtin_adapters() -> list[Adapter]:
         DjangoAdapter(asgi, wsgi),
         DjangoViewsAdapter(),
         DjangoFormsAdapter(),
+        DjangoTemplatesAdapter(),
         JinjaAdapter(),
         PydanticAdapter(),
         ThreadsAdapter(),

@@ -1,7 +1,6 @@
-"""Django's views and forms: decorators, class-based views, methods that are not allowed, validation.
+"""Django's views: decorators, class-based views, methods that are not allowed.
 
-Read from django/views/generic/base.py, django/utils/decorators.py, django/contrib/auth/mixins.py and
-django/forms/forms.py.
+Read from django/views/generic/base.py, django/utils/decorators.py and django/contrib/auth/{decorators,mixins}.py.
 """
 
 from __future__ import annotations
@@ -10,9 +9,11 @@ from collections.abc import Iterable
 from typing import Any, final
 
 from .._observe.contract import Adapter
-from .._observe.probe import Call, Probe, code_of, decorator_name, handler_chain, name_of, nested_code, plain_name
-from .._trace.facts import Validation, ValidationIssue, Verdict
+from .._observe.probe import Call, Probe, code_of, decorator_name, handler_chain, nested_code, plain_name, unwrapped
+from .._trace.facts import Verdict
 from .._trace.span import Kind
+from ._django_refusals import decorators_given, guard_name, outer_name, turned_away
+from ._django_routes import refuse_method
 
 
 @final
@@ -32,28 +33,7 @@ class DjangoViewsAdapter(Adapter):
             Kind.ROUTING,
             name="method_not_allowed",
             builtin=True,
-            entering=lambda call: _decide(call, Verdict.METHOD_NOT_ALLOWED),
-        )
-
-
-@final
-class DjangoFormsAdapter(Adapter):
-    """Validation by forms."""
-
-    name = "django"
-    distribution = "django"
-    supports = ">=4.2"
-    module = "django.forms.forms"
-
-    def probes(self) -> Iterable[Probe]:
-        from django.forms.forms import BaseForm
-
-        yield Probe(
-            BaseForm.full_clean,
-            Kind.VALIDATION,
-            name=Validation.PASSED.value,
-            applies=lambda call: call.owner.is_bound,
-            leaving=_cleaned,
+            entering=_refuse_method,
         )
 
 
@@ -68,30 +48,34 @@ def view_chain(view: Any, method: str) -> list[Probe]:
 
     view_class = getattr(view, "view_class", None)
     if view_class is None:
-        return [_refusing(probe) for probe in handler_chain(view)]
+        return [_named(probe) for probe in handler_chain(view)]
     (made_by_class,) = nested_code(View.as_view, "view")
     probes = []
     while view is not None and (code := code_of(view)) is not None and code is not made_by_class:
-        probes.append(_refusing(Probe(view, Kind.DECORATOR, name=decorator_name(code))))
+        probes.append(_decorator(view))
         view = getattr(view, "__wrapped__", None)
     return [*probes, *_dispatch_chain(view_class), *_method_chain(view_class, method)]
 
 
 def _dispatch_chain(view_class: Any) -> Iterable[Probe]:
-    """Give what stands around the method: `method_decorator`s on `dispatch`, and the access mixins."""
-    from django.utils import decorators
-
-    decorating = nested_code(vars(decorators)["_multi_decorate"], "_wrapper")
+    """Give what stands around the method: `dispatch`, its decorators, and the access mixins'."""
     for cls in view_class.__mro__:
         dispatch = cls.__dict__.get("dispatch")
-        if dispatch is None:
-            continue
-        if cls.__module__ == "django.contrib.auth.mixins":
-            yield _refusing(Probe(dispatch, Kind.DECORATOR, name=cls.__name__))
-        while dispatch is not None:
-            if code_of(dispatch) in decorating:
-                yield _refusing(Probe(dispatch, Kind.DECORATOR, name=_method_decorators))
-            dispatch = getattr(dispatch, "__wrapped__", None)
+        while dispatch is not None and code_of(dispatch) is not None:
+            inner = getattr(dispatch, "__wrapped__", None)
+            if inner is not None:
+                yield _decorator(dispatch)
+            elif cls.__module__ == "django.contrib.auth.mixins":
+                yield Probe(dispatch, Kind.DECORATOR, name=cls.__name__, leaving=_decorator_left)
+            elif not _is_framework(dispatch):
+                name = f"{plain_name(cls.__qualname__)}.dispatch"
+                yield Probe(dispatch, Kind.DECORATOR, name=name, leaving=_decorator_left)
+            dispatch = inner
+
+
+def _is_framework(function: Any) -> bool:
+    module = str(getattr(unwrapped(function), "__globals__", {}).get("__name__", ""))
+    return module.partition(".")[0] in ("django", "rest_framework")
 
 
 def _method_chain(view_class: Any, method: str) -> list[Probe]:
@@ -99,44 +83,63 @@ def _method_chain(view_class: Any, method: str) -> list[Probe]:
     function = getattr(view_class, verb, None) if verb in view_class.http_method_names else None
     if function is None:
         return []
-    return [_refusing(probe) for probe in handler_chain(function, name=f"{plain_name(view_class.__qualname__)}.{verb}")]
+    return [_named(probe) for probe in handler_chain(function, name=f"{plain_name(view_class.__qualname__)}.{verb}")]
 
 
-def _method_decorators(call: Call) -> str:
-    """Name what `method_decorator` was given: one decorator or several."""
-    given = call.values.get("decorators", ())
-    return ", ".join(
-        getattr(decorator, "__qualname__", name_of(decorator)).partition(".<locals>")[0] for decorator in given
-    )
+def _named(probe: Probe) -> Probe:
+    """Give a decorator the name that it was written with, and let it tell whom it turned away."""
+    return probe if probe.kind is not Kind.DECORATOR else _decorator(probe.code, probe.target)
 
 
-def _refusing(probe: Probe) -> Probe:
-    """Let a decorator's refusal of the method be told: `require_http_methods` and its like."""
-    if probe.kind is Kind.DECORATOR:
-        probe.leaving = _decorator_left
+def _decorator(wrapper: Any, target: str = "") -> Probe:
+    probe = Probe(wrapper, Kind.DECORATOR, name=_decorator_name, leaving=_decorator_left)
+    probe.target = target or probe.target
     return probe
+
+
+def _decorator_name(call: Call) -> str:
+    code = call.frame.f_code
+    if call.frame.f_globals.get("__name__") == "django.utils.decorators":
+        given = decorators_given(call)
+        if given:
+            return ", ".join(map(outer_name, given))
+        return _MIDDLEWARE_DECORATORS.get(made_of := _middleware_behind(call), made_of) or decorator_name(code)
+    return guard_name(call) or decorator_name(code)
+
+
+_MIDDLEWARE_DECORATORS = {
+    "CsrfViewMiddleware": "csrf_protect",
+    "_EnsureCsrfToken": "requires_csrf_token",
+    "_EnsureCsrfCookie": "ensure_csrf_cookie",
+    "GZipMiddleware": "gzip_page",
+    "CacheMiddleware": "cache_page",
+    "ConditionalGetMiddleware": "conditional_page",
+}
+"""What Django calls the decorators that it makes of middleware; those made of others are called as these are."""
+
+
+def _middleware_behind(call: Call) -> str:
+    """Name the middleware that `decorator_from_middleware` made a decorator of."""
+    middleware = call.values.get("middleware")
+    checks = call.values.get("_pre_process_request")  # Django 5.0 and newer
+    if middleware is None and checks is not None:
+        held = dict(zip(checks.__code__.co_freevars, checks.__closure__ or (), strict=True))
+        middleware = held["middleware"].cell_contents if "middleware" in held else None
+    return "" if middleware is None else type(middleware).__qualname__
 
 
 def _decorator_left(call: Call) -> None:
     span = call.span
-    if span is not None and call.error is None and not span.reached_inner:
-        span.short_circuited = True
-        if getattr(call.result, "status_code", None) == 405:
-            _decide(call, Verdict.METHOD_NOT_ALLOWED)
+    if span is None or call.error is not None or span.reached_inner:
+        return
+    span.short_circuited = True
+    if getattr(call.result, "status_code", None) == 405:
+        _refuse_method(call)
+    elif span.fact("refusal") is None:
+        turned_away(call)
 
 
-def _decide(call: Call, verdict: Verdict) -> None:
+def _refuse_method(call: Call) -> None:
     if call.span is not None:
-        call.span.attributes["verdict"] = verdict
-
-
-def _cleaned(call: Call) -> None:
-    errors = call.owner._errors
-    if call.span is not None and errors:
-        call.span.name = Validation.FAILED.value
-        call.span.attributes["errors"] = tuple(
-            ValidationIssue((field,), message, str(error.code or ""))
-            for field, found in errors.as_data().items()
-            for error in found
-            for message in error.messages
-        )
+        call.span.attributes["verdict"] = Verdict.METHOD_NOT_ALLOWED
+        refuse_method(call.exchange)

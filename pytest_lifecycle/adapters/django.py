@@ -1,30 +1,24 @@
-"""Django: middleware of every style, the resolver, hooks, CSRF, redirects, crashes. WSGI, ASGI and its own test client.
+"""Django: the handler, the resolver, middleware, redirects, crashes. WSGI, ASGI and its own test clients.
 
-Read from django/core/handlers/{base,exception,wsgi,asgi}.py, django/middleware/{common,csrf,security}.py; 4.2 to 6.1.
+Read from django/core/handlers/{base,exception,wsgi,asgi}.py and django/middleware/{common,csrf,security}.py; 4.2 to
+6.1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from time import perf_counter
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 from .._observe.contract import Adapter
-from .._observe.probe import (
-    Call,
-    Expected,
-    Probe,
-    Step,
-    code_of,
-    location_of,
-    name_of,
-    nested_code,
-    plain_name,
-)
+from .._observe.probe import Call, Callback, Expected, Probe, nested_code
 from .._observe.recorder import OPAQUE
 from .._trace.exchange import Exchange
 from .._trace.facts import Verdict
-from .._trace.span import Kind, Span
+from .._trace.span import Kind
+from ._django_layers import entered, head_of, hooks_of, layer_of, left, redirected
+from ._django_refusals import converting, handler_found, token_refused
+from ._django_routes import Resolvers
 from ._django_views import view_chain
 from ._shape import owner_name, prefix_of
 from .asgi import AsgiAdapter
@@ -48,10 +42,12 @@ class DjangoAdapter(Adapter):
     def __init__(self, asgi: AsgiAdapter, wsgi: WsgiAdapter) -> None:
         self.asgi = asgi
         self.wsgi = wsgi
-        self._views: dict[tuple[int, str], tuple[object, Expected]] = {}
+        self._resolvers = Resolvers()
+        self._views: dict[tuple[int, str], _View] = {}
         self._hooks: dict[int, tuple[object, Expected]] = {}
 
     def forget(self) -> None:
+        self._resolvers.forget()
         self._views.clear()
         self._hooks.clear()
 
@@ -93,38 +89,38 @@ class DjangoAdapter(Adapter):
 
     def _resolved(self, call: Call) -> None:
         """The resolver found a view: expect it, and the hooks that Django calls before and after it."""
-        match, span, around = call.result, call.span, call.parent
-        if call.error is not None or match is None or span is None or around is None:
+        match, span, around, request = call.result, call.span, call.parent, call["request"]
+        if span is None or around is None:
             return
-        method = call["request"].method
+        resolver = call.values.get("resolver")
+        if resolver is not None:
+            self._resolvers.note(call.exchange, resolver, request, match, prefix_of(span))
+        if call.error is not None or match is None:
+            return
+        view = self._view(match.func, request.method)
         span.builtin = False
-        span.name = f"{method} {prefix_of(span)}/{match.route.lstrip('/')}"
+        span.name = f"{request.method} {prefix_of(span)}/{match.route.lstrip('/')}"
         span.attributes.update(
             verdict=Verdict.MATCHED,
             route_name=match.view_name if match.url_name else None,
             path_params=dict(match.kwargs),
+            endpoint=view.endpoint,
         )
-        key = (id(match.func), method)
-        known = self._views.get(key)
-        if known is None:
-            known = self._views[key] = (match.func, Expected(view_chain(match.func, method.lower())))
         self.watcher.expect(around, self._hooks_of(call.owner))
-        self.watcher.expect(around, known[1])
+        self.watcher.expect(around, view.chain)
+
+    def _view(self, function: Any, method: str) -> _View:
+        known = self._views.get((id(function), method))
+        if known is None:
+            probes = view_chain(function, method.lower())
+            names = [probe.name for probe in probes if probe.kind is Kind.HANDLER]
+            known = self._views[id(function), method] = _View(function, Expected(probes), str(*names[-1:]))
+        return known
 
     def _hooks_of(self, handler: Any) -> Expected:
         known = self._hooks.get(id(handler))
         if known is None:
-            before = map(_original, handler._view_middleware)
-            after = map(_original, (*handler._template_response_middleware, *handler._exception_middleware))
-            probes = [
-                *[_hook(method, leaving=_view_hook_left) for method in before if code_of(method) is not None],
-                *[
-                    _hook(method, entering=_is_on_the_way_out, leaving=_exception_hook_left)
-                    for method in after
-                    if code_of(method) is not None
-                ],
-            ]
-            known = self._hooks[id(handler)] = (handler, Expected(probes))
+            known = self._hooks[id(handler)] = (handler, hooks_of(handler))
         return known[1]
 
     # -- middleware
@@ -132,22 +128,36 @@ class DjangoAdapter(Adapter):
     def _middleware_probes(self) -> Iterable[Probe]:
         from django.core.handlers import exception
         from django.middleware.common import CommonMiddleware
+        from django.middleware.csrf import CsrfViewMiddleware
         from django.middleware.security import SecurityMiddleware
 
         for code in nested_code(exception.convert_exception_to_response, "inner"):
-            yield Probe(code, describe=_layer, leaving=_left)
-        yield Probe(
-            CommonMiddleware.get_full_path_with_slash, span=False, entering=lambda call: _redirects(call.parent)
-        )
-        yield Probe(SecurityMiddleware.process_request, span=False, leaving=_redirects_if_it_answered)
+            yield Probe(code, describe=layer_of, entering=entered, leaving=left)
+        for function, reason in (
+            (CommonMiddleware.get_full_path_with_slash, "APPEND_SLASH"),
+            (CommonMiddleware.process_request, "PREPEND_WWW"),
+            (SecurityMiddleware.process_request, "SECURE_SSL_REDIRECT"),
+        ):
+            yield Probe(function, span=False, leaving=_redirecting(reason))
+        yield Probe(CsrfViewMiddleware._reject, span=False, leaving=token_refused)
 
     # -- exceptions
 
     def _exception_probes(self) -> Iterable[Probe]:
         from django.core.handlers import exception
+        from django.urls import URLResolver
 
-        yield Probe(exception.response_for_exception, span=False, entering=_converting)
+        yield Probe(exception.response_for_exception, span=False, entering=converting)
         yield Probe(exception.handle_uncaught_exception, span=False, entering=_crashed)
+        yield Probe(URLResolver.resolve_error_handler, span=False, leaving=handler_found)
+
+
+class _View(NamedTuple):
+    """A view as the resolver holds it: kept alive, since its `id` is a key."""
+
+    function: object
+    chain: Expected
+    endpoint: str
 
 
 def _recognise(call: Call) -> None:
@@ -174,12 +184,14 @@ def _answer_test_client(call: Call) -> None:
         return
     response = call.result
     exchange.responded_at = perf_counter()
-    lines = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
-    lines += [
-        (b"Set-Cookie", morsel.output(header="").strip().encode("latin-1")) for morsel in response.cookies.values()
-    ]
+    head = head_of(response)
+    lines = [] if head is None else [(_bytes(name), _bytes(value)) for name, value in head.lines]
     exchange.respond(response.status_code, lines)
     _receive_body(exchange, response)
+
+
+def _bytes(text: object) -> bytes:
+    return str(text).encode("latin-1", "replace")
 
 
 def _keep_body(call: Call) -> None:
@@ -197,7 +209,7 @@ def _receive_body(exchange: Exchange, response: Any) -> None:
         exchange.receive_body(response.content)
 
 
-# -- routing and hooks
+# -- routing and redirects
 
 
 def _resolving(call: Call) -> None:
@@ -205,114 +217,12 @@ def _resolving(call: Call) -> None:
         call.span.attributes["verdict"] = Verdict.NOT_FOUND
 
 
-def _original(method: Any) -> Any:
-    """Give a `process_*` method that the handler holds adapted to sync or async."""
-    from asgiref.sync import AsyncToSync, SyncToAsync
+def _redirecting(reason: str) -> Callback:
+    def decided(call: Call) -> None:
+        if call.error is None and call.result is not None:
+            redirected(call.parent, reason)
 
-    while isinstance(method, SyncToAsync | AsyncToSync):
-        method = method.func if isinstance(method, SyncToAsync) else method.awaitable
-    return method
-
-
-def _hook(method: Any, **callbacks: Any) -> Probe:
-    """Give the probe for a middleware's method; Django calls the same code elsewhere on objects of its own."""
-    return Probe(method, Kind.HOOK, name=_hook_name, applies=_belongs_to_middleware, **callbacks)
-
-
-def _belongs_to_middleware(call: Call) -> bool:
-    from django.conf import settings
-
-    return type(call.owner).__name__ in {entry.rpartition(".")[2] for entry in settings.MIDDLEWARE}
-
-
-def _hook_name(call: Call) -> str:
-    return f"{owner_name(call)}.{call.frame.f_code.co_name}"
-
-
-def _view_hook_left(call: Call) -> None:
-    from django.middleware.csrf import CsrfViewMiddleware
-
-    if call.span is not None and call.error is None and call.result is not None:
-        call.span.short_circuited = True
-        if isinstance(call.owner, CsrfViewMiddleware):
-            call.span.attributes["rejected"] = True
-
-
-def _is_on_the_way_out(call: Call) -> None:
-    if call.span is not None:
-        call.span.attributes["after"] = True
-
-
-def _exception_hook_left(call: Call) -> None:
-    """A `process_exception` that answers is the one that caught."""
-    names = call.frame.f_code.co_varnames
-    error = call.values.get(names[2]) if call.frame.f_code.co_argcount > 2 else None
-    if isinstance(error, BaseException) and call.error is None and call.result is not None:
-        call.exchange.caught[id(error)] = _hook_name(call)
-
-
-# -- layers
-
-
-def _layer(call: Call) -> Step:
-    """Say what `convert_exception_to_response` wraps here: a middleware, or the innermost `_get_response`."""
-    from django.core.handlers.base import BaseHandler
-
-    wrapped = call["get_response"]
-    if isinstance(getattr(wrapped, "__self__", None), BaseHandler):
-        return Step(Kind.INTERNAL, wrapped.__name__, location_of(wrapped), True)
-    return Step(Kind.MIDDLEWARE, _middleware_name(wrapped), location_of(wrapped))
-
-
-def _middleware_name(middleware: Any) -> str:
-    """Name a middleware: by its class, or a function as its entry in the settings names it."""
-    if not hasattr(middleware, "__qualname__"):
-        return name_of(middleware)
-    from django.conf import settings
-
-    factory = middleware.__qualname__.partition(".<locals>")[0]
-    for entry in settings.MIDDLEWARE:
-        if entry == f"{middleware.__module__}.{factory}" or entry.rpartition(".")[2] == factory:
-            return str(entry.rpartition(".")[2])
-    return plain_name(middleware.__qualname__)
-
-
-def _left(call: Call) -> None:
-    span = call.span
-    if span is None or span.kind is not Kind.MIDDLEWARE or call.error is not None:
-        return
-    if not span.attributes.pop("converted", False):
-        call.exchange.cross(span)
-        span.short_circuited = not span.reached_inner
-
-
-def _redirects(span: Span | None) -> None:
-    """The nearest middleware sends a redirect of the framework's own: to a slash, to HTTPS."""
-    while span is not None and span.kind is not Kind.MIDDLEWARE:
-        span = span.parent
-    if span is not None:
-        span.attributes["verdict"] = Verdict.REDIRECTED
-
-
-def _redirects_if_it_answered(call: Call) -> None:
-    if call.error is None and call.result is not None:
-        _redirects(call.parent)
-
-
-# -- exceptions
-
-
-def _converting(call: Call) -> None:
-    """A layer makes a response of an exception: where a middleware raised it, the response did not pass that one."""
-    error, span = call["exc"], call.parent
-    if span is None:
-        return
-    exchange = call.exchange
-    exchange.caught[id(error)] = "response_for_exception"
-    if span.kind is Kind.MIDDLEWARE:
-        span.attributes["converted"] = True
-        if all(known is not error for known, _ in exchange.raised):
-            exchange.raised.append((error, span))
+    return decided
 
 
 def _crashed(call: Call) -> None:
