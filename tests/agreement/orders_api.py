@@ -53,6 +53,16 @@ class Audit:
         await self.app(scope, receive, send)
 
 
+class Seal:
+    """Middleware of one route only."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
 class Envelope:
     """Put around the app by hand."""
 
@@ -143,7 +153,8 @@ v1 = APIRouter(prefix="/v1")
 v1.include_router(orders)
 api.include_router(v1, prefix="/api")
 books = Starlette(
-    routes=[Route("/reports/{year:int}", report), Route("/closed", closed_book)], middleware=[Middleware(Audit)]
+    routes=[Route("/reports/{year:int}", report, middleware=[Middleware(Seal)]), Route("/closed", closed_book)],
+    middleware=[Middleware(Audit)],
 )
 api.mount("/books", books)
 

@@ -12,8 +12,6 @@ from importlib import import_module
 
 from tests.agreement.sending import Ask, send
 
-SITES = ("orders_api", "shop_site")
-
 
 @dataclass
 class Report:

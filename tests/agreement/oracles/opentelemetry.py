@@ -49,8 +49,8 @@ def read(ask: Ask, spans: list[ReadableSpan]) -> Report:
             short(str((event.attributes or {})["exception.type"])) for event in span.events if event.name == "exception"
         ]
         if span is server:
-            said.status = attributes["http.status_code"]
-            said.route = route(ask.method, attributes["http.route"]) if "http.route" in attributes else None
+            said.status = int(str(attributes["http.status_code"]))
+            said.route = route(ask.method, str(attributes["http.route"])) if "http.route" in attributes else None
         elif "asgi.event.type" in attributes and server and span.parent == server.context:
             direction = "in" if span.name.endswith("receive") else "out"
             said.messages.append(f"{direction} {attributes['asgi.event.type']}")
