@@ -61,6 +61,13 @@ def engines(session: nox.Session) -> None:
     session.run("pytest", "tests/adapters", env={"PYTEST_LIFECYCLE_ENGINE": "profiling"})
 
 
+@nox.session(python=PYTHONS)
+def agreement(session: nox.Session) -> None:
+    """Compare traces with what New Relic, Sentry, Datadog and OpenTelemetry say of the same requests."""
+    session.install("-e", ".[dev,oracles]")
+    session.run("pytest", "tests/agreement")
+
+
 @nox.session(python="3.13")
 def checks(session: nox.Session) -> None:
     """Run the linters and type checkers."""
