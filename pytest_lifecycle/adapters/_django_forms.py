@@ -34,6 +34,7 @@ class DjangoFormsAdapter(Adapter):
             yield Probe(
                 function, Kind.VALIDATION, name=Validation.PASSED.value, applies=_is_a_validation, leaving=leaving
             )
+        yield Probe(BaseForm.add_error, span=False, applies=_is_a_validation, leaving=_error_added)
 
 
 def _is_a_validation(call: Call) -> bool:
@@ -66,6 +67,20 @@ def _formset_cleaned(call: Call) -> None:
     _note(call, tuple(issues))
 
 
+def _error_added(call: Call) -> None:
+    """A view finds something wrong itself, after the form's own validation."""
+    form, found = call.owner, call["error"]  # Django has sorted by field whatever it was given
+    if call.error is not None or not isinstance(found, dict):
+        return
+    issues = tuple(
+        ValidationIssue((field,), message, str(one.code or ""), _seen(form, field))
+        for field, errors in found.items()
+        for one in errors
+        for message in one.messages
+    )
+    call.mark(Kind.VALIDATION, Validation.FAILED.value, errors=issues, refused_by=plain_name(type(form).__qualname__))
+
+
 def _note(call: Call, issues: tuple[ValidationIssue, ...]) -> None:
     if call.span is not None and issues:
         call.span.name = Validation.FAILED.value
@@ -74,16 +89,18 @@ def _note(call: Call, issues: tuple[ValidationIssue, ...]) -> None:
 
 def _issues_of(form: Any, where: tuple[int, ...]) -> Iterator[ValidationIssue]:
     for field, found in (form._errors or {}).items():
-        seen = None if field == NON_FIELD else _given(form, field)
+        seen = _seen(form, field)
         for error in found.as_data():
             for message in error.messages:
                 yield ValidationIssue((*where, field), message, str(error.code or ""), seen)
 
 
-def _given(form: Any, field: str) -> str | None:
+def _seen(form: Any, field: str) -> str | None:
     """Write out what the form was given for a field, where it is at hand as it came."""
     from django.utils.datastructures import MultiValueDict
 
+    if field == NON_FIELD:
+        return None
     key = form.add_prefix(field)
     for source in (form.data, form.files):
         if isinstance(source, MultiValueDict) and key in source:

@@ -6,7 +6,7 @@ Read from django/core/handlers/{base,exception}.py and django/http/response.py.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, final
 
 from .._observe.probe import Call, Expected, Probe, Step, code_of, location_of, name_of, plain_name
 from .._trace.changes import Head
@@ -17,11 +17,30 @@ from ._shape import owner_name
 # -- the layers that `convert_exception_to_response` makes
 
 
-def layer_of(call: Call) -> Step:
-    """Say what `convert_exception_to_response` wraps here: a middleware, or the innermost `_get_response`."""
+@final
+class Layers:
+    """The layers that were seen, each with what it is."""
+
+    def __init__(self) -> None:
+        self._steps: dict[int, tuple[object, Step]] = {}  # ids are keys: what is wrapped is kept alive
+
+    def forget(self) -> None:
+        """Drop what was seen."""
+        self._steps.clear()
+
+    def step(self, call: Call) -> Step:
+        """Say what `convert_exception_to_response` wraps here: a middleware, or the innermost `_get_response`."""
+        wrapped = call["get_response"]
+        owner = getattr(wrapped, "__self__", wrapped)  # a method is made anew each time
+        known = self._steps.get(id(owner))
+        if known is None:
+            known = self._steps[id(owner)] = (owner, _layer_of(wrapped))
+        return known[1]
+
+
+def _layer_of(wrapped: Any) -> Step:
     from django.core.handlers.base import BaseHandler
 
-    wrapped = call["get_response"]
     if isinstance(getattr(wrapped, "__self__", None), BaseHandler):
         return Step(Kind.INTERNAL, wrapped.__name__, location_of(wrapped), True)
     return Step(Kind.MIDDLEWARE, _middleware_name(wrapped), location_of(wrapped))
@@ -76,14 +95,14 @@ def left(call: Call) -> None:
     exchange.head = head
 
 
-def head_of(response: object) -> Head | None:
+def head_of(response: Any) -> Head | None:
     """Write down the head of a response, and its body where it is at hand: nothing is read from a stream."""
-    from django.http.response import HttpResponseBase
-
-    if not isinstance(response, HttpResponseBase):
-        return None
-    lines = [*response.items()]
-    lines += [("Set-Cookie", morsel.OutputString()) for morsel in response.cookies.values()]
+    held = getattr(getattr(response, "headers", None), "_store", None)
+    if type(held) is not dict:
+        return None  # not one of Django's
+    lines = [*held.values()]
+    if response.cookies:
+        lines += [("Set-Cookie", morsel.OutputString()) for morsel in response.cookies.values()]
     return Head(response.status_code, lines, body_of(response))
 
 
@@ -92,6 +111,8 @@ def body_of(response: Any) -> bytes | None:
     held = None if response.streaming else vars(response).get("_container")
     if type(held) is not list or not getattr(response, "is_rendered", True):
         return None
+    if len(held) == 1 and type(held[0]) is bytes:
+        return held[0]
     return b"".join(held) if all(type(piece) is bytes for piece in held) else None
 
 

@@ -130,25 +130,37 @@ def guard_name(call: Call) -> str | None:
         return call.span.name if call.span is not None else None
     for decorator in decorators_given(call):
         if getattr(decorator, "__module__", None) == "django.contrib.auth.decorators":
-            return outer_name(decorator)
+            return name_given(decorator)
     return None
 
 
 def decorators_given(call: Call) -> list[Any]:
-    """Give what `method_decorator` was given: one decorator or several."""
+    """Give what `method_decorator` was given: one decorator or several, which it keeps the last one first."""
     given = call.values.get("decorators", ()) if call.frame.f_code.co_name == "_wrapper" else ()
-    return [*given] if isinstance(given, (list, tuple, set)) else [given]
+    return [*given][::-1]
 
 
-def outer_name(function: Any) -> str:
-    """Name a function by the one that it was made in, if any."""
+def name_given(decorator: Any) -> str:
+    """Name one of those by the function that it was made in, if any: ``permission_required("shop.add")``."""
+    code = getattr(decorator, "__code__", None)
+    if code is not None and "test_func" in code.co_freevars:
+        return _test_name(held_in(decorator)["test_func"])
+    return _outer_name(decorator)
+
+
+def held_in(function: Any) -> dict[str, Any]:
+    """Give what a function's closure holds, by name."""
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    return {name: cell.cell_contents for name, cell in cells}
+
+
+def _outer_name(function: Any) -> str:
     return str(getattr(function, "__qualname__", name_of(function))).partition(".<locals>")[0]
 
 
 def _test_name(test: Any) -> str:
     """Name an access check by who made its test: `login_required`, or a decorator of the project's own."""
-    qualname = getattr(test, "__qualname__", "")
-    return outer_name(test) if ".<locals>." in qualname else "user_passes_test"
+    return _outer_name(test) if ".<locals>." in getattr(test, "__qualname__", "") else "user_passes_test"
 
 
 def _is_logged_in(frame: FrameType) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, final
 from .._observe.probe import unwrapped
 from .._trace.exchange import Exchange
 from .._trace.routing import RoutePattern, RouteTable, Routing
+from ._django_refusals import held_in
 
 UNCHECKED = frozenset({"str", "path"})
 """Converters that take any text: none of them is a reason not to match."""
@@ -31,12 +32,14 @@ class Table(NamedTuple):
         lists: Its list of patterns, and those of the resolvers in it, each with what was in it then.
         patterns: The patterns as data.
         places: Where each stands.
+        is_translated: Whether some of them depend on the language that is active.
     """
 
     resolver: Any
     lists: list[tuple[list[Any], list[Any]]]
     patterns: RouteTable
     places: dict[Key, int]
+    is_translated: bool
 
     @property
     def is_current(self) -> bool:
@@ -72,17 +75,36 @@ class Resolvers:
         )
 
     def _table(self, resolver: Any) -> Table:
-        from django.utils.translation import get_language
+        known = self._tables.get((id(resolver), None))
+        if known is not None and known.is_current:
+            if not known.is_translated:
+                return known
+            translated = self._tables.get((id(resolver), _language()))
+            if translated is not None and translated.is_current:
+                return translated
+        made = _make_table(resolver)
+        self._tables[id(resolver), None] = made
+        if made.is_translated:
+            self._tables[id(resolver), _language()] = made
+        return made
 
-        key = (id(resolver), get_language())  # patterns may be translated
-        known = self._tables.get(key)
-        if known is None or not known.is_current:
-            lists: list[tuple[list[Any], list[Any]]] = []
-            found = list(_flat(resolver, _Around(), lists))
-            patterns = RouteTable(pattern for _, pattern in found)
-            known = Table(resolver, lists, patterns, {key: at for at, (key, _) in enumerate(found)})
-            self._tables[key] = known
-        return known
+
+def _language() -> str | None:
+    from django.utils.translation import get_language
+
+    return get_language()
+
+
+def _make_table(resolver: Any) -> Table:
+    lists: list[tuple[list[Any], list[Any]]] = []
+    found = list(_flat(resolver, _Around(), lists))
+    return Table(
+        resolver,
+        lists,
+        RouteTable(pattern for _, pattern, _ in found),
+        {key: at for at, (key, _, _) in enumerate(found)},
+        any(is_translated for _, _, is_translated in found),
+    )
 
 
 def _place(table: Table, match: Any) -> int | None:
@@ -110,6 +132,7 @@ class _Around(NamedTuple):
     namespaces: tuple[str, ...] = ()
     converters: tuple[tuple[str, str], ...] = ()
     is_literal: bool = True
+    is_translated: bool = False
     lists: tuple[int, ...] = ()
 
     def within(self, pattern: Any) -> _Around:
@@ -123,13 +146,15 @@ class _Around(NamedTuple):
             key=(*self.key, id(pattern)),
             converters=(*self.converters, *_converters(inner)),
             is_literal=self.is_literal and isinstance(inner, Path) and not inner.converters,
+            is_translated=self.is_translated
+            or not isinstance(getattr(inner, "_route", getattr(inner, "_regex", None)), str),
         )
 
 
 def _flat(
     resolver: Any, around: _Around, lists: list[tuple[list[Any], list[Any]]]
-) -> Iterator[tuple[Key, RoutePattern]]:
-    """Give each pattern with its key. A list that includes itself is followed once."""
+) -> Iterator[tuple[Key, RoutePattern, bool]]:
+    """Give each pattern with its key, and whether it is translated. A list that includes itself is followed once."""
     from django.urls import URLResolver
 
     patterns = resolver.url_patterns
@@ -144,7 +169,7 @@ def _flat(
             named = (*here.namespaces, pattern.namespace) if pattern.namespace else here.namespaces
             yield from _flat(pattern, here._replace(namespaces=named), lists)
         else:
-            yield here.key, _pattern(pattern, here)
+            yield here.key, _pattern(pattern, here), here.is_translated
 
 
 def _pattern(pattern: Any, here: _Around) -> RoutePattern:
@@ -212,7 +237,6 @@ def _required_methods(view: Any) -> set[str]:
         function = unwrapped(view)
         code = getattr(function, "__code__", None)
         if code is not None and "request_method_list" in code.co_freevars:
-            cells = dict(zip(code.co_freevars, function.__closure__, strict=True))  # type: ignore[attr-defined]
-            return set(cells["request_method_list"].cell_contents)
+            return set(held_in(function)["request_method_list"])
         view = getattr(function, "__wrapped__", None)
     return set()

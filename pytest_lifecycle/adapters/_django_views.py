@@ -12,7 +12,7 @@ from .._observe.contract import Adapter
 from .._observe.probe import Call, Probe, code_of, decorator_name, handler_chain, nested_code, plain_name, unwrapped
 from .._trace.facts import Verdict
 from .._trace.span import Kind
-from ._django_refusals import decorators_given, guard_name, outer_name, turned_away
+from ._django_refusals import decorators_given, guard_name, held_in, name_given, turned_away
 from ._django_routes import refuse_method
 
 
@@ -102,7 +102,7 @@ def _decorator_name(call: Call) -> str:
     if call.frame.f_globals.get("__name__") == "django.utils.decorators":
         given = decorators_given(call)
         if given:
-            return ", ".join(map(outer_name, given))
+            return ", ".join(map(name_given, given))
         return _MIDDLEWARE_DECORATORS.get(made_of := _middleware_behind(call), made_of) or decorator_name(code)
     return guard_name(call) or decorator_name(code)
 
@@ -123,8 +123,7 @@ def _middleware_behind(call: Call) -> str:
     middleware = call.values.get("middleware")
     checks = call.values.get("_pre_process_request")  # Django 5.0 and newer
     if middleware is None and checks is not None:
-        held = dict(zip(checks.__code__.co_freevars, checks.__closure__ or (), strict=True))
-        middleware = held["middleware"].cell_contents if "middleware" in held else None
+        middleware = held_in(checks).get("middleware")
     return "" if middleware is None else type(middleware).__qualname__
 
 

@@ -16,7 +16,7 @@ from .._observe.recorder import OPAQUE
 from .._trace.exchange import Exchange
 from .._trace.facts import Verdict
 from .._trace.span import Kind
-from ._django_layers import entered, head_of, hooks_of, layer_of, left, redirected
+from ._django_layers import Layers, entered, head_of, hooks_of, left, redirected
 from ._django_refusals import converting, handler_found, token_refused
 from ._django_routes import Resolvers
 from ._django_views import view_chain
@@ -42,11 +42,13 @@ class DjangoAdapter(Adapter):
     def __init__(self, asgi: AsgiAdapter, wsgi: WsgiAdapter) -> None:
         self.asgi = asgi
         self.wsgi = wsgi
+        self._layers = Layers()
         self._resolvers = Resolvers()
         self._views: dict[tuple[int, str], _View] = {}
         self._hooks: dict[int, tuple[object, Expected]] = {}
 
     def forget(self) -> None:
+        self._layers.forget()
         self._resolvers.forget()
         self._views.clear()
         self._hooks.clear()
@@ -132,7 +134,7 @@ class DjangoAdapter(Adapter):
         from django.middleware.security import SecurityMiddleware
 
         for code in nested_code(exception.convert_exception_to_response, "inner"):
-            yield Probe(code, describe=layer_of, entering=entered, leaving=left)
+            yield Probe(code, describe=self._layers.step, entering=entered, leaving=left)
         for function, reason in (
             (CommonMiddleware.get_full_path_with_slash, "APPEND_SLASH"),
             (CommonMiddleware.process_request, "PREPEND_WWW"),

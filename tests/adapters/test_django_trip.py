@@ -497,6 +497,22 @@ def test_a_pattern_that_is_added_later_is_seen() -> None:
     assert [candidate.verdict for candidate in trace.candidates] == ["path", "matched"]
 
 
+def test_translated_patterns_are_told_in_the_language_of_the_request() -> None:
+    from django.conf.urls.i18n import i18n_patterns
+    from django.http import HttpResponse
+    from django.urls import path
+    from django.utils import translation
+
+    class Module:
+        urlpatterns = tuple(i18n_patterns(path("news/", lambda request: HttpResponse())))
+
+    with django_shop.shop_settings(ROOT_URLCONF=Module, USE_I18N=True):
+        for language in ("en", "de", "en"):
+            with translation.override(language):
+                trace = get(f"/{language}/news/")
+            assert [(tried.pattern, tried.verdict) for tried in trace.candidates] == [(f"/{language}/news/", "matched")]
+
+
 @pytest.mark.parametrize(
     ("settings", "url", "who"),
     [
@@ -666,6 +682,81 @@ def test_a_set_of_forms_is_one_validation() -> None:
     with Client(django_shop.build_wsgi(), headers=TOKEN) as client:
         trace = client.post(f"{ORDERS}bulk/", data=data)
     assert [span.name for span in trace.spans("validation")] == ["passed"]
+
+
+def test_an_error_that_the_view_adds_is_a_validation_of_its_own() -> None:
+    from django.http import HttpRequest, HttpResponse
+    from django.urls import path
+
+    def register(request: HttpRequest) -> HttpResponse:
+        form = django_shop.ContactForm(request.POST)
+        if form.is_valid():
+            form.add_error("email", "is taken")
+            form.add_error(None, {"email": ["is ugly"]})
+        return HttpResponse(status=400)
+
+    class Module:
+        urlpatterns = (path("register/", register),)
+
+    with django_shop.shop_settings(ROOT_URLCONF=Module), Client(django_shop.build_wsgi(), headers=TOKEN) as client:
+        trace = client.post("/register/", data={"email": "a@b.example"})
+    assert [step for step in trace.path if step.startswith("validation")] == [
+        "validation passed",
+        "validation failed",
+        "validation failed",
+    ]
+    assert (trace.outcome, trace.refused_by) == ("invalid", "ContactForm")
+    assert [(issue.loc, issue.message, issue.input) for issue in trace.validation_errors] == [
+        (("email",), "is taken", "'a@b.example'"),
+        (("email",), "is ugly", "'a@b.example'"),
+    ]
+
+
+# -- decorators
+
+
+def managers_only(view: Any) -> Any:
+    """A decorator of the project's own, made with one of Django's."""
+    from django.contrib.auth.decorators import user_passes_test
+
+    return user_passes_test(lambda user: bool(user.username == "root"))(view)
+
+
+def test_decorators_are_called_as_they_are_written() -> None:
+    from django.contrib.auth.decorators import login_required, permission_required
+    from django.http import HttpResponse
+    from django.urls import path
+    from django.utils.decorators import method_decorator
+    from django.views import View
+    from django.views.decorators.csrf import ensure_csrf_cookie
+    from django.views.decorators.gzip import gzip_page
+    from django.views.decorators.http import require_safe
+
+    class Both(View):
+        @method_decorator([login_required, permission_required("shop.view_invoice")])
+        def get(self, request: Any) -> HttpResponse:
+            return HttpResponse()
+
+    @ensure_csrf_cookie
+    @gzip_page
+    @require_safe
+    @managers_only
+    def view(request: Any) -> HttpResponse:
+        return HttpResponse()
+
+    class Module:
+        urlpatterns = (path("view/", view), path("both/", Both.as_view()))
+
+    with django_shop.shop_settings(ROOT_URLCONF=Module):
+        one, both = get("/view/", Authorization="root"), get("/both/", Authorization="root")
+    assert [span.name for span in one.spans("decorator")] == [
+        "ensure_csrf_cookie",
+        "gzip_page",
+        "require_http_methods",
+        "managers_only",
+    ]
+    assert [span.name for span in both.spans("decorator")] == ["login_required, permission_required"]
+    assert both.handler == "Both.get"
 
 
 # -- after the response
