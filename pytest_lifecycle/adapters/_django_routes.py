@@ -92,7 +92,8 @@ class Resolvers:
 def _language() -> str | None:
     from django.utils.translation import get_language
 
-    return get_language()
+    language: str | None = get_language()
+    return language
 
 
 def _make_table(resolver: Any) -> Table:

@@ -6,19 +6,17 @@ It needs its own settings while it is asked: `with shop_settings(): ...`.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from inspect import iscoroutinefunction
 from typing import Any, ClassVar
 from uuid import UUID
 
-from tests.apps import django_app as configured
+from tests.apps import django_shop_middleware
+from tests.apps.django_shop_middleware import StockError
 
 # isort: split
 
-from asgiref.sync import markcoroutinefunction
 from django import forms
 from django.contrib.auth.decorators import login_required, permission_required, user_passes_test
 from django.contrib.auth.mixins import LoginRequiredMixin, PermissionRequiredMixin, UserPassesTestMixin
-from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.core.signals import request_finished
 from django.db import models
@@ -34,18 +32,14 @@ from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.test import override_settings
 from django.urls import include, path, re_path
-from django.utils.decorators import method_decorator, sync_and_async_middleware
-from django.utils.deprecation import MiddlewareMixin
+from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST
 from django.views.generic import FormView, TemplateView
 from jinja2 import DictLoader, Environment
 
-assert configured.wsgi is not None  # it is what configures Django
-
-PERMISSIONS = {"ada": {"shop.change_order"}, "bob": set[str](), "root": {"shop.change_order", "shop.view_invoice"}}
-"""Who may ask, by the token that is sent, and what each may do."""
+OURS = django_shop_middleware.__name__
 
 TEMPLATES = {
     "layout.html": "<h1>{% block title %}{% endblock %}</h1>{% include 'footer.html' %}",
@@ -60,102 +54,6 @@ CATALOGUE = "catalogue " * 100
 
 def jinja(**options: Any) -> Environment:
     return Environment(loader=DictLoader({"sign.html": "<i>{{ sign }}</i>"}), autoescape=True)
-
-
-class StockError(Exception):
-    """There is nothing left."""
-
-
-# -- middleware
-
-
-@sync_and_async_middleware
-def stamp(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
-    """Every response says which request it belongs to."""
-    if iscoroutinefunction(get_response):
-
-        async def middleware(request: Any) -> Any:
-            request.request_id = "1"
-            response = await get_response(request)
-            response["X-Request-Id"] = request.request_id
-            return response
-
-        return middleware
-
-    def sync_middleware(request: Any) -> Any:
-        request.request_id = "1"
-        response = get_response(request)
-        response["X-Request-Id"] = request.request_id
-        return response
-
-    return sync_middleware
-
-
-class TokenMiddleware:
-    """Knows the user by a token, and turns away who sends a wrong one. New style, sync and async."""
-
-    sync_capable = async_capable = True
-
-    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
-        self.get_response = get_response
-        self.is_async = iscoroutinefunction(get_response)
-        if self.is_async:
-            markcoroutinefunction(self)
-
-    def __call__(self, request: Any) -> Any:
-        if self.is_async:
-            return self.__acall__(request)
-        return self.refuse(request) or self.get_response(request)
-
-    async def __acall__(self, request: Any) -> Any:
-        return self.refuse(request) or await self.get_response(request)
-
-    def refuse(self, request: Any) -> HttpResponse | None:
-        token = request.headers.get("Authorization")
-        if token is None:
-            return None
-        if token not in PERMISSIONS:
-            return JsonResponse({"error": "token"}, status=401)
-        request.user = User(pk=1, username=token)
-        request.tenant = "north"
-        return None
-
-
-class Till(MiddlewareMixin):
-    """Closes the shop, mends what is sold out, and gives templates their motto. Hooks only."""
-
-    def process_view(self, request: Any, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
-        return HttpResponse("closed", status=503) if "X-Closed" in request.headers else None
-
-    def process_template_response(self, request: Any, response: Any) -> Any:
-        response.context_data = {**(response.context_data or {}), "motto": "!"}
-        response["X-Board"] = "1"
-        return response
-
-    def process_exception(self, request: Any, error: Exception) -> HttpResponse | None:
-        return JsonResponse({"error": str(error)}, status=409) if isinstance(error, StockError) else None
-
-
-class Counting(MiddlewareMixin):
-    """Says in a header how many of it the response has passed."""
-
-    def process_response(self, request: Any, response: Any) -> Any:
-        response["X-Count"] = str(int(response.get("X-Count", "0")) + 1)
-        return response
-
-
-class Shouting(MiddlewareMixin):
-    """Gives another response in the place of the one that it gets."""
-
-    def process_response(self, request: Any, response: Any) -> Any:
-        return HttpResponse(response.content.upper(), status=203, headers={"X-Shouted": "1"})
-
-
-class Roles:
-    """An authentication backend without a database."""
-
-    def has_perm(self, user: Any, permission: str, obj: Any = None) -> bool:
-        return permission in PERMISSIONS.get(user.username, set())
 
 
 # -- forms
@@ -448,19 +346,19 @@ urlpatterns: list[Any] = [
 
 SETTINGS: dict[str, Any] = {
     "ALLOWED_HOSTS": ["testserver"],
-    "AUTHENTICATION_BACKENDS": ["tests.apps.django_shop.Roles"],
+    "AUTHENTICATION_BACKENDS": [f"{OURS}.Roles"],
     "DATA_UPLOAD_MAX_MEMORY_SIZE": 500,
     "LOGIN_URL": "/login/",
     "MIDDLEWARE": [
         "django.middleware.security.SecurityMiddleware",
-        "tests.apps.django_shop.stamp",
+        f"{OURS}.stamp",
         "django.middleware.gzip.GZipMiddleware",
         "django.contrib.sessions.middleware.SessionMiddleware",
         "django.middleware.common.CommonMiddleware",
         "django.middleware.csrf.CsrfViewMiddleware",
         "django.contrib.auth.middleware.AuthenticationMiddleware",
-        "tests.apps.django_shop.TokenMiddleware",
-        "tests.apps.django_shop.Till",
+        f"{OURS}.TokenMiddleware",
+        f"{OURS}.Till",
     ],
     "ROOT_URLCONF": "tests.apps.django_shop",
     "SESSION_ENGINE": "django.contrib.sessions.backends.signed_cookies",
