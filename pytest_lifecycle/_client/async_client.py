@@ -166,7 +166,7 @@ class AsyncClient(BaseClient, Verbs[Coroutine[Any, Any, Trace]]):
             scope = build_scope(out, self._lifespan.state if self._lifespan is not None else None)
             return connection, connection.body, lambda: call_asgi(self._asgi_app, scope, connection)
         body: list[bytes] = []
-        wsgi = WsgiCall(out)
+        wsgi = WsgiCall(out, exchange)
         return wsgi, body, lambda: backend.in_thread(lambda: self._call_wsgi(wsgi, body))
 
     def _call_wsgi(self, call: WsgiCall, body: list[bytes]) -> Exception | None:

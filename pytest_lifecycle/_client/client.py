@@ -180,7 +180,7 @@ class Client(BaseClient, Verbs[Trace]):
 
     def _drive_wsgi(self, request: httpx.Request, seconds: float | None) -> Trace:
         exchange = self._begin(request)
-        call = WsgiCall(outgoing(request, root_path=self._root_path, client=self._client))
+        call = WsgiCall(outgoing(request, root_path=self._root_path, client=self._client), exchange)
         body: list[bytes] = []
         error: BaseException | None = None
         began = perf_counter()

@@ -121,7 +121,7 @@ class WsgiStream(Stream):
     """A WSGI app's response: its iterable, taken step by step."""
 
     def __init__(self, client: BaseClient, exchange: Exchange, out: Outgoing) -> None:
-        self._call = WsgiCall(out)
+        self._call = WsgiCall(out, exchange)
         super().__init__(client, exchange, self._call)
         self._context = contextvars.copy_context()
         self._context.run(CURRENT.set, exchange.root)

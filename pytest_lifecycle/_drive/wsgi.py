@@ -5,55 +5,20 @@ Source of the rules: PEP 3333.
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from types import TracebackType
-from typing import IO, Any, BinaryIO, cast, final
+from typing import IO, Any, BinaryIO, final
 from urllib.parse import unquote_to_bytes
 
+from .._observe.recorder import CURRENT
+from .._trace.exchange import Exchange
 from .faults import BODILESS, CONTROL, Fault, Header, as_piece, check_length, checked_headers, checked_status
-from .outgoing import Outgoing, check_upload
+from .outgoing import Outgoing
+from .wsgi_input import PiecewiseInput, WholeInput, input_of
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 WsgiApp = Callable[[dict[str, Any], Callable[..., Callable[[bytes], object]]], Iterable[bytes]]
-
-
-@final
-class BodyReader(io.RawIOBase):
-    """The request's body as a file, read from its pieces as the app asks for them.
-
-    Args:
-        pieces: The body in pieces.
-
-    Attributes:
-        error: What the body raised, instead of giving a piece.
-    """
-
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        self._pieces = iter(pieces)
-        self._rest = b""
-        self.error: Exception | None = None
-
-    def readable(self) -> bool:
-        """Say that it can be read."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill the buffer with what has come; 0 at the end."""
-        while not self._rest:
-            try:
-                piece = next(self._pieces, None)
-                check_upload(piece)
-            except Exception as error:
-                self.error = error
-                raise
-            if piece is None:
-                return 0
-            self._rest = piece
-        size = min(len(buffer), len(self._rest))
-        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
-        return size
 
 
 def build_environ(outgoing: Outgoing, stream: BinaryIO) -> dict[str, Any]:
@@ -115,6 +80,7 @@ class WsgiCall:
 
     Args:
         outgoing: The request.
+        exchange: Where what the app reads and sends is noted.
 
     Attributes:
         status: The status; None until `start_response` was called, or where it is no status.
@@ -122,12 +88,11 @@ class WsgiCall:
         faults: What the app did wrong, as sentences.
     """
 
-    def __init__(self, outgoing: Outgoing) -> None:
+    def __init__(self, outgoing: Outgoing, exchange: Exchange) -> None:
         self._method = outgoing.method
-        body = outgoing.body
-        self._reader = None if isinstance(body, bytes) else BodyReader(cast("Iterable[bytes]", body))
-        stream = io.BytesIO(cast("bytes", body)) if self._reader is None else io.BufferedReader(self._reader)
-        self._environ = build_environ(outgoing, stream)
+        self._exchange = exchange
+        self._input: WholeInput | PiecewiseInput = input_of(outgoing.body, exchange)
+        self._environ = build_environ(outgoing, self._input)
         self._written: list[bytes] = []
         self._length = 0
         self._is_started = False
@@ -139,7 +104,7 @@ class WsgiCall:
     @property
     def upload_error(self) -> Exception | None:
         """What the request's body raised, instead of giving a piece."""
-        return None if self._reader is None else self._reader.error
+        return self._input.error
 
     def pieces(self, app: WsgiApp) -> Generator[bytes]:
         """Call the app and give the pieces of its response as they come; close its iterable at the end.
@@ -191,6 +156,7 @@ class WsgiCall:
             self.faults.append(Fault.DOUBLE_START.say())
             return self._write
         self._is_started = True
+        self._exchange.log("out", "wsgi.start_response", 0, CURRENT.get())
         if CONTROL.search(str(status)):
             self.faults.append(Fault.STATUS_UNSAFE.say(repr(status)[:80]))
         text = str(status).split(" ", 1)[0]
@@ -219,6 +185,8 @@ class WsgiCall:
             out, piece = (self._written.pop(0), piece) if self._written else (piece, b"")
             self._length += len(out)
             self._is_sent = self._is_sent or bool(out)
+            if out:
+                self._exchange.log("out", "wsgi.body", len(out), CURRENT.get())
             if out and carries:
                 yield out
 

@@ -211,17 +211,33 @@ class ProfilingSource:
         self.resolve(error)
 
     def resolve(self, error: BaseException) -> None:
-        """Give this exception to the spans whose frames are in its traceback."""
-        crossed = set()
-        traceback = error.__traceback__
-        while traceback is not None:
-            crossed.add(id(traceback.tb_frame))
-            traceback = traceback.tb_next
-        found = [entry for entry in self._unseen if id(entry[2]) in crossed]
+        """Give this exception, and those it came of, to the spans whose frames are in their tracebacks."""
+        owners: dict[int, BaseException] = {}
+        for related in _related(error):
+            traceback = related.__traceback__
+            while traceback is not None:
+                owners.setdefault(id(traceback.tb_frame), related)
+                traceback = traceback.tb_next
+        found = [entry for entry in self._unseen if id(entry[2]) in owners]
         if found:
-            self._unseen[:] = [entry for entry in self._unseen if id(entry[2]) not in crossed]
-            for span, probe, _ in found:
-                self._recorder.raised(span, probe, error)
+            self._unseen[:] = [entry for entry in self._unseen if id(entry[2]) not in owners]
+            for span, probe, frame in found:
+                self._recorder.raised(span, probe, owners[id(frame)])
+
+
+def _related(error: BaseException) -> Iterator[BaseException]:
+    """Give an exception, then what it is a group of or was raised after: they left frames that it did not."""
+    pending: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while pending:
+        found = pending.pop(0)
+        if found is None or id(found) in seen:
+            continue
+        seen.add(id(found))
+        yield found
+        if isinstance(found, BaseExceptionGroup):
+            pending += found.exceptions
+        pending += (found.__cause__, found.__context__)
 
 
 def _give_back(displaced: Any) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from .._trace.facts import Outcome, Refusal, Verdict
 from .._trace.span import Kind, Span
-from .._trace.story import path_entry, verdict_of
+from .._trace.story import path_entry, unwrapped, verdict_of
 from .escape import escape, shown
 from .redact import ACTIVE, Redactor
 
@@ -122,7 +122,7 @@ def _with_last(spans: Sequence[Span]) -> Iterator[tuple[Span, bool]]:
 
 def _tree(trace: Trace, builtin: bool, redactor: Redactor) -> Iterator[str]:
     found = rows(trace.root, builtin=builtin)
-    raised = {id(known.exception): _raised(known, redactor) for known in trace.exceptions}
+    raised = {id(unwrapped(known.exception)): _raised(known, redactor) for known in trace.exceptions if known.exception}
     kept = found[:STEP_LIMIT]
     texts = [_branches(row.lasts) + label(row.span) for row in kept]
     column = min(max(map(len, texts), default=0), COLUMN_LIMIT)
@@ -142,9 +142,11 @@ def _marks(span: Span, raised: dict[int, str]) -> str:
     if span.short_circuited:
         marks.append("answered itself")
     if span.exception is not None:
-        name = shown(type(span.exception).__qualname__, NAME_LIMIT)
-        inner = any(below.exception is span.exception for below in span.walk() if below is not span)
-        marks.append(f"passed on {name}" if inner else f"raised {raised.get(id(span.exception), name)}")
+        error = unwrapped(span.exception)
+        name = shown(type(error).__qualname__, NAME_LIMIT)
+        below = (step.exception for step in span.walk() if step is not span)
+        is_passed_on = any(known is not None and unwrapped(known) is error for known in below)
+        marks.append(f"passed on {name}" if is_passed_on else f"raised {raised.get(id(error), name)}")
     return "".join(f"  {mark}" for mark in marks)
 
 

@@ -20,7 +20,8 @@ class Message(NamedTuple):
 
     Attributes:
         direction: ``"in"`` where the app received it, ``"out"`` where it sent it.
-        type: The message's type, such as ``"http.response.start"``.
+        type: The message's type, such as ``"http.response.start"``; of WSGI, which has no messages, ``"wsgi.input"``
+            for what was read in a row, ``"wsgi.start_response"`` and ``"wsgi.body"``.
         size: The size of what it carries, in bytes: of a body or of a WebSocket's text or data; 0 for others.
         at: When, in seconds since the request began.
         step: The name of the step that was running: who read the body, who answered.
@@ -161,8 +162,18 @@ class Exchange:
 
     def log(self, direction: str, kind: str, size: int, step: Span | None) -> None:
         """Note a message at the app's edge, and the step that was running."""
-        name = "" if step is None or step is self.root else step.name
-        self.messages.append(Message(direction, kind, size, perf_counter() - self.root.start, name))
+        self.messages.append(Message(direction, kind, size, perf_counter() - self.root.start, self._name_of(step)))
+
+    def _name_of(self, step: Span | None) -> str:
+        return "" if step is None or step is self.root else step.name
+
+    def read(self, size: int, step: Span | None) -> None:
+        """Note that a step read so many bytes of `wsgi.input`; what it reads in a row is one entry."""
+        last = self.messages[-1] if self.messages else None
+        if last is not None and last.type == "wsgi.input" and last.step == self._name_of(step):
+            self.messages[-1] = last._replace(size=last.size + size)
+        else:
+            self.log("in", "wsgi.input", size, step)
 
     def warn(self, message: str) -> None:
         """Note a fault, once."""

@@ -192,12 +192,14 @@ def _answers_by_exception(span: Span) -> bool:
 
 def exceptions_of(exchange: Exchange) -> list[RaisedException]:
     """Give each exception once: where it came from, what it flew past, who caught it."""
-    left: dict[int, tuple[BaseException, list[Span]]] = {}
+    left: dict[int, tuple[list[BaseException], list[Span]]] = {}
     for error, span in exchange.raised:
         if exchange.gave_up and not isinstance(error, Exception):
             continue  # the client's own cancellation
-        left.setdefault(id(error), (error, []))[1].append(span)
-    return [_raised(exchange, error, spans) for error, spans in left.values()]
+        forms, spans = left.setdefault(id(unwrapped(error)), ([], []))
+        forms.append(error)
+        spans.append(span)
+    return [_raised(exchange, forms[-1], spans) for forms, spans in left.values()]
 
 
 def _raised(exchange: Exchange, raised: BaseException, spans: list[Span]) -> RaisedException:

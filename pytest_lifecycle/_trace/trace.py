@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cached_property
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, final
 
 from . import story
@@ -18,6 +19,10 @@ from .timing import layer_times
 
 if TYPE_CHECKING:
     import httpx
+
+
+BODIES_IN = frozenset({"http.request", "wsgi.input"})
+"""The messages that bring a request's body."""
 
 
 @final
@@ -190,6 +195,20 @@ class Trace:
     def messages(self) -> list[Message]:
         """The protocol's messages at the app's edge, in order: types, sizes and times."""
         return list(self._exchange.messages)
+
+    @property
+    def body_read_by(self) -> list[str]:
+        """The steps that read the request's body at the app's edge, in order, a step once for what it read in a row.
+
+        Empty where nobody did; two names where a second one read what the first had read already.
+        """
+        readers = [message.step for message in self.messages if message.type in BODIES_IN]
+        return [name for name, _ in groupby(readers)]
+
+    @property
+    def body_read(self) -> int:
+        """How many bytes of the request's body were read."""
+        return sum(message.size for message in self.messages if message.type in BODIES_IN)
 
     @property
     def close_code(self) -> int | None:

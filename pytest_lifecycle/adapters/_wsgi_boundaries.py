@@ -100,7 +100,7 @@ class _Starter:
             if behind._send_code == key and is_call_of(start_response, frame):
                 behind._outer_head, behind._inner_head = head, head_inside(behind)
         if edge[3] == key and is_call_of(edge[1], frame):
-            _started(exchange, head)
+            _started(exchange, head, span)
 
     def _arguments(self, values: Mapping[str, Any]) -> list[Any]:
         code = self.code
@@ -110,9 +110,11 @@ class _Starter:
         return found
 
 
-def _started(exchange: Exchange, head: Head) -> None:
+def _started(exchange: Exchange, head: Head, step: Span) -> None:
     """The response is started at the app's edge."""
     exchange.responded_at = exchange.responded_at or perf_counter()
+    if exchange.captures:
+        exchange.log("out", "wsgi.start_response", 0, step)
     if exchange.captures and isinstance(head.status, int):
         exchange.respond(head.status, [(_bytes(name), _bytes(value)) for name, value in head.lines])
 

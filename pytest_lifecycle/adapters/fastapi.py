@@ -11,7 +11,7 @@ from typing import Any, final
 
 from .._observe.contract import Adapter
 from .._observe.probe import Call, Probe, Step, location_of, nested_code
-from .._trace.facts import Validation, issue
+from .._trace.facts import Validation, ValidationIssue, issue
 from .._trace.span import Kind, Span
 from ._fastapi_dependencies import Dependencies
 from ._shape import owner_name
@@ -163,6 +163,24 @@ def _refusal_raised(span: Span, error: BaseException) -> None:
     """The request handler raises what validation made: the failed validation is the step it was raised in."""
     from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 
-    if isinstance(error, RequestValidationError | WebSocketRequestValidationError) and span.exchange is not None:
+    if span.exchange is None:
+        return
+    if isinstance(error, RequestValidationError | WebSocketRequestValidationError):
         failed = [inner for inner in span.walk() if inner.kind is Kind.VALIDATION]
         span.exchange.raised += [(error, inner) for inner in failed[-1:]]
+    elif getattr(error, "status_code", None) == 400 and not span.children:
+        _body_unreadable(span, error)
+
+
+def _body_unreadable(span: Span, error: BaseException) -> None:
+    """The body could not be taken apart, before any dependency ran: an `HTTPException` that validates nothing."""
+    cause = error.__cause__ or error.__context__ or error
+    failed = Span(
+        Kind.VALIDATION, Validation.FAILED.value, builtin=False, parent=span, thread=span.thread, exchange=span.exchange
+    )
+    message = str(getattr(error, "detail", error))
+    failed.attributes["errors"] = (ValidationIssue(("body",), message, type(cause).__name__),)
+    failed.close()
+    span.children.append(failed)
+    assert span.exchange is not None
+    span.exchange.raised.append((error, failed))

@@ -156,6 +156,7 @@ def _keep_body(call: Call) -> None:
         return
     if isinstance(call.result, list | tuple):
         for chunk in call.result:
+            exchange.log("out", "wsgi.body", len(chunk), None)
             exchange.receive_body(bytes(chunk))
     elif call.result is not None or call.frame.f_code.co_flags & SUSPENDABLE:
         exchange.body = None
