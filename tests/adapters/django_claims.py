@@ -254,6 +254,12 @@ ROWS = [
         data={"text": "x" * 600}, refused_by="HttpRequest", errors=[(("body",), "RequestDataTooBig")],
     ),
     Row(
+        "POST", ORDERS, 400, "invalid", [f"route POST {ORDERS}", HOOKS[0], "validation failed"],
+        headers=ADA, token=True, data={"quantity": "1" * 600}, route=f"POST {ORDERS}",
+        refusal="validation", refused_by="HttpRequest", stopped_at="validation failed",
+        errors=[(("body",), "RequestDataTooBig")],
+    ),
+    Row(
         "GET", f"{ORDERS}7/", 503, "short_circuited", [f"route GET {NUMBER}", *HOOKS],
         headers={"X-Closed": "1"}, route=f"GET {NUMBER}", refusal="middleware", refused_by="Till.process_view",
         stopped_at="hook Till.process_view",

@@ -13,7 +13,7 @@ import pytest
 from django import VERSION
 
 from pytest_lifecycle import Client, Trace
-from tests.adapters.django_claims import ADA, LAYERS, NUMBER, ORDERS, ROWS, TOKEN, Row
+from tests.adapters.django_claims import ADA, BOB, LAYERS, NUMBER, ORDERS, ROWS, TOKEN, Row
 from tests.apps import django_shop
 
 Ask = Callable[[Row], Trace]
@@ -101,6 +101,36 @@ def test_the_middleware_that_requires_a_login_refuses_as_a_hook(build: Any) -> N
     assert (let_in.outcome, let_in.refusal) == ("handled", None)
 
 
+@pytest.mark.skipif(VERSION < (5, 1), reason="decorators of async views came with Django 5.1")
+@pytest.mark.parametrize(
+    ("token", "status", "outcome", "refusal", "handler"),
+    [
+        ({}, 302, "rejected", "authentication", None),
+        (BOB, 302, "rejected", "permission", None),
+        (ADA, 200, "handled", None, "sell"),
+    ],
+)
+@BOTH
+def test_checks_of_an_async_view_refuse_as_those_of_others(
+    build: Any, token: dict[str, str], status: int, outcome: str, refusal: str | None, handler: str | None
+) -> None:
+    from django.contrib.auth.decorators import permission_required
+    from django.http import HttpRequest, HttpResponse
+    from django.urls import path
+
+    @permission_required("shop.change_order")
+    async def sell(request: HttpRequest) -> HttpResponse:
+        return HttpResponse()
+
+    class Module:
+        urlpatterns = (path("sell/", sell),)
+
+    with django_shop.shop_settings(ROOT_URLCONF=Module):
+        trace = get("/sell/", build(), **token)
+    assert (trace.status, trace.outcome, trace.refusal, trace.handler) == (status, outcome, refusal, handler)
+    assert trace.refused_by == (refusal and "permission_required")
+
+
 def test_a_refused_view_is_not_looked_up_for_who_asks() -> None:
     from django.contrib.auth.decorators import user_passes_test
     from django.http import HttpResponse
@@ -129,6 +159,24 @@ def test_a_project_s_own_error_views_are_named_and_change_neither_kind_nor_culpr
         ("ZeroDivisionError", "crash", "server_error")
     ]
     assert [(error.type, error.handled_by) for error in unknown.exceptions] == [("Resolver404", "not_found")]
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("content_type", "content", "kind"),
+    [
+        ("multipart/form-data", b"x", "MultiPartParserError"),
+        ("multipart/form-data; boundary=\xe9", b"x", "MultiPartParserError"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_a_failed_validation(
+    build: Any, content_type: str, content: bytes, kind: str
+) -> None:
+    with Client(build()) as client:
+        trace = client.post("/form/", headers={"content-type": content_type.encode("latin-1")}, content=content)
+    assert (trace.status, trace.outcome, trace.refused_by) == (400, "invalid", "HttpRequest")
+    assert [(issue.loc, issue.type) for issue in trace.validation_errors] == [(("body",), kind)]
+    assert trace.exceptions[0].raised_in == "read_form"
 
 
 # -- routing

@@ -73,7 +73,14 @@ class TokenMiddleware:
             return None
         if token not in PERMISSIONS:
             return JsonResponse({"error": "token"}, status=401)
-        request.user = User(pk=1, username=token)
+        user = User(pk=1, username=token)
+        request.user = user
+        if hasattr(request, "auser"):  # Django 5.0 and newer
+
+            async def auser() -> Any:
+                return user
+
+            request.auser = auser
         request.tenant = "north"
         return None
 
@@ -113,3 +120,6 @@ class Roles:
 
     def has_perm(self, user: Any, permission: str, obj: Any = None) -> bool:
         return permission in PERMISSIONS.get(user.username, set())
+
+    async def ahas_perm(self, user: Any, permission: str, obj: Any = None) -> bool:
+        return self.has_perm(user, permission, obj)
