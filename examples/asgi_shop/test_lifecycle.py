@@ -103,3 +103,18 @@ def test_a_long_list_is_compressed(lifecycle: Client) -> None:
     trace = lifecycle.get("/orders", headers={**ADA, "accept-encoding": "gzip"})
     assert trace.headers["content-encoding"] == "gzip"
     assert len(trace.json()) == 21
+
+
+def test_who_said_no(lifecycle: Client) -> None:
+    anonymous, user = lifecycle.get("/orders/42"), lifecycle.get("/admin/stats", headers=ADA)
+    assert (anonymous.refusal, anonymous.refused_by) == ("authentication", "AuthMiddleware")
+    assert (user.refusal, user.refused_by) == ("permission", "admin_gate")
+
+
+def test_who_set_which_header(lifecycle: Client) -> None:
+    trace = lifecycle.get("/orders/42", headers={**ADA, **BROWSER})
+    setters = {name: trace.header_set_by(name) for name in ("x-request-id", "access-control-allow-origin")}
+    assert {name: setter.name for name, setter in setters.items() if setter is not None} == {
+        "x-request-id": "RequestIDMiddleware",
+        "access-control-allow-origin": "with_cors",
+    }

@@ -189,3 +189,33 @@ def test_the_framework_s_own_test_client_is_seen_too(lifecycle_traces: list[Trac
     DjangoClient(headers=ADA).get("/orders/42/")
     assert lifecycle_traces[-1].route == "GET /orders/<int:order_id>/"
     assert lifecycle_traces[-1].middleware == MIDDLEWARE
+
+
+def test_who_said_no(lifecycle: Client) -> None:
+    refused = {
+        "no token": lifecycle.get("/orders/42/"),
+        "no admin": lifecycle.get("/admin/stats/", headers=ADA),
+        "no number": lifecycle.post("/orders/", headers=ADA, json={"sku": "pen", "quantity": "many"}),
+        "no csrf token": lifecycle.post("/newsletter/", data={"email": "ada@example.org"}),
+        "no such path": lifecycle.get("/order/42/", headers=ADA),
+    }
+    assert {why: (trace.refusal, trace.refused_by) for why, trace in refused.items()} == {
+        "no token": ("authentication", "login_required"),
+        "no admin": ("permission", "AuthMiddleware.process_view"),
+        "no number": ("validation", "OrderForm"),
+        "no csrf token": ("csrf", "CsrfViewMiddleware"),
+        "no such path": ("not_found", "not_found"),
+    }
+
+
+def test_a_path_that_is_nearly_right_names_the_right_one(lifecycle: Client) -> None:
+    assert lifecycle.get("/order/42/", headers=ADA).nearest[0] == "/orders/<int:order_id>/ (is spelled differently)"
+
+
+def test_who_set_which_header(lifecycle: Client) -> None:
+    trace = lifecycle.get("/orders/42/", headers={**ADA, **BROWSER})
+    setters = {name: trace.header_set_by(name) for name in ("x-request-id", "access-control-allow-origin")}
+    assert {name: setter.name for name, setter in setters.items() if setter is not None} == {
+        "x-request-id": "request_id",
+        "access-control-allow-origin": "CorsMiddleware",
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import Depends, Header, HTTPException, Request
+from fastapi import Depends, Header, HTTPException, Request, WebSocket
 
 from .store import Store, User
 
@@ -43,3 +43,18 @@ CurrentUser = Annotated[User, Depends(current_user)]
 async def admin_only(user: CurrentUser) -> None:
     if not user.is_admin:
         raise HTTPException(403, "For admins only.")
+
+
+def store_of(websocket: WebSocket) -> Store:
+    """Lend the store to a WebSocket for as long as it is open."""
+    store: Store = websocket.state.store
+    return store
+
+
+def current_listener(
+    authorization: Annotated[str, Depends(bearer)], store: Annotated[Store, Depends(store_of)]
+) -> User:
+    user = store.user_of(authorization)
+    if user is None:
+        raise HTTPException(401, "Unknown token.")
+    return user

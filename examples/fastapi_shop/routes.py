@@ -1,11 +1,13 @@
-"""The shop's routes: users, orders, and invoices inside orders."""
+"""The shop's routes: users, orders and what happens to them, and invoices inside orders."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends, HTTPException
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, HTTPException, WebSocket
 from pydantic import BaseModel, Field
 
-from .dependencies import CurrentUser, Database, admin_only
+from .dependencies import CurrentUser, Database, admin_only, current_listener
 from .store import Order, User
 
 users = APIRouter(prefix="/users", tags=["users"])
@@ -44,6 +46,13 @@ def read_order(order_id: int, db: Database, user: CurrentUser) -> Order:
 @orders.delete("/{order_id}", status_code=204, response_model=None, dependencies=[Depends(admin_only)])
 async def delete_order(order_id: int, db: Database) -> None:
     db.orders.pop(order_id, None)
+
+
+@orders.websocket("/{order_id}/events")
+async def push_events(websocket: WebSocket, order_id: int, user: Annotated[User, Depends(current_listener)]) -> None:
+    await websocket.accept()
+    await websocket.send_json({"order": order_id, "status": "packed"})
+    await websocket.close()
 
 
 @invoices.get("/unit-price")

@@ -201,3 +201,57 @@ def test_the_framework_s_own_test_client_is_seen_too(lifecycle_traces: list[Trac
         client.get("/orders/42", headers=ADA)
     assert lifecycle_traces[-1].route == "GET /orders/{order_id}"
     assert lifecycle_traces[-1].middleware == MIDDLEWARE
+
+
+def test_who_said_no(lifecycle: Client) -> None:
+    refused = {
+        "no token": lifecycle.get("/orders/42"),
+        "no admin": lifecycle.delete("/orders/42", headers=ADA),
+        "no number": lifecycle.get("/orders/forty-two", headers=ADA),
+        "no such path": lifecycle.get("/order", headers=ADA),
+    }
+    assert {why: (trace.refusal, trace.refused_by) for why, trace in refused.items()} == {
+        "no token": ("authentication", "bearer"),
+        "no admin": ("permission", "admin_only"),
+        "no number": ("validation", "validation"),
+        "no such path": ("not_found", "not_found"),
+    }
+
+
+def test_a_path_that_is_nearly_right_names_the_right_one(lifecycle: Client) -> None:
+    assert lifecycle.get("/order", headers=ADA).nearest[0] == "/orders (is spelled differently)"
+    assert lifecycle.put("/orders", headers=ADA).nearest[:2] == ["/orders (takes GET)", "/orders (takes POST)"]
+
+
+def test_who_set_which_header(lifecycle: Client) -> None:
+    trace = lifecycle.get("/admin/stats", headers=ROOT)
+    setters = {name: trace.header_set_by(name) for name in ("server-timing", "x-request-id", "cache-control")}
+    assert {name: setter.name for name, setter in setters.items() if setter is not None} == {
+        "server-timing": "timing",
+        "x-request-id": "RequestIDMiddleware",
+        "cache-control": "NoStoreMiddleware",
+    }
+
+
+def test_the_database_is_opened_once_and_closed_after_the_response(lifecycle: Client) -> None:
+    runs = lifecycle.get("/orders/42", headers=ADA).dependency_runs
+    assert [(run.name, run.run, run.exit) for run in runs if run.name == "get_db"] == [
+        ("get_db", "ran", "after response"),
+        ("get_db", "cached", None),
+    ]
+
+
+def test_the_status_of_an_order_is_pushed_over_a_websocket(lifecycle: Client) -> None:
+    with lifecycle.websocket("/orders/42/events", headers=ADA) as websocket:
+        assert websocket.receive_json() == {"order": 42, "status": "packed"}
+    assert websocket.trace.route == "WEBSOCKET /orders/{order_id}/events"
+    assert websocket.trace.dependencies == ["bearer", "store_of", "current_listener"]
+    with lifecycle.websocket("/orders/42/events") as websocket:
+        assert not websocket.is_accepted
+    assert (websocket.trace.status, websocket.trace.refused_by) == (401, "bearer")
+
+
+def test_the_store_is_there_before_the_first_request(lifecycle: Client) -> None:
+    assert lifecycle.lifespan is not None
+    assert lifecycle.lifespan.path[-2:] == ["startup lifespan", "lifespan complete"]
+    assert lifecycle.lifespan.root.scope_added == ["state.store"]

@@ -197,3 +197,31 @@ def test_the_framework_s_own_test_client_is_seen_too(lifecycle_app: Flask, lifec
     lifecycle_app.test_client().get("/orders/42", headers=ADA)
     assert lifecycle_traces[-1].route == "GET /orders/<int:order_id>"
     assert lifecycle_traces[-1].middleware == MIDDLEWARE
+
+
+def test_who_said_no(lifecycle: Client) -> None:
+    refused = {
+        "no token": lifecycle.get("/orders/42"),
+        "no admin": lifecycle.get("/admin/stats", headers=ADA),
+        "no number": lifecycle.post("/orders/", headers=ADA, json={"sku": "pen", "quantity": "many"}),
+        "no such path": lifecycle.get("/order/42", headers=ADA),
+    }
+    assert {why: (trace.refusal, trace.refused_by) for why, trace in refused.items()} == {
+        "no token": ("authentication", "login_required"),
+        "no admin": ("permission", "require_admin"),
+        "no number": ("validation", "NewOrder"),
+        "no such path": ("not_found", "not_found"),
+    }
+
+
+def test_a_path_that_is_nearly_right_names_the_right_one(lifecycle: Client) -> None:
+    assert lifecycle.get("/order/42", headers=ADA).nearest[0] == "/orders/<int:order_id> (is spelled differently)"
+
+
+def test_who_set_which_header(lifecycle: Client) -> None:
+    trace = lifecycle.get("/orders/42", headers={**ADA, **BROWSER})
+    setters = {name: trace.header_set_by(name) for name in ("x-request-id", "access-control-allow-origin")}
+    assert {name: setter.name for name, setter in setters.items() if setter is not None} == {
+        "x-request-id": "RequestIDMiddleware",
+        "access-control-allow-origin": "allow_origin",
+    }

@@ -10,6 +10,7 @@ from typing import Any, final
 from .._errors import LifespanFailed
 from .._observe.recorder import CURRENT
 from .._trace.exchange import Exchange
+from .._trace.lifespan import started
 from .asgi import AsgiApp, Event, Loop, Message
 
 
@@ -118,6 +119,7 @@ class Lifespan:
         self.exchange.log("out", str(kind)[:80], 0, CURRENT.get())
         if kind == "lifespan.startup.complete":
             self.is_supported = True
+            started(self.exchange, self.state)
             self._started.set()
         elif kind in ("lifespan.startup.failed", "lifespan.shutdown.failed"):
             self._failure = str(message.get("message", ""))

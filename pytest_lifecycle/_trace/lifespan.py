@@ -1,8 +1,19 @@
-"""The two phases of a lifespan: what a lifespan function does before its `yield`, and what it does after it."""
+"""Lifespans: what an app puts into its state, and the two phases of a lifespan function, before and after `yield`."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .span import Kind, Span
+
+if TYPE_CHECKING:
+    from .exchange import Exchange
+
+
+def started(exchange: Exchange, state: object) -> None:
+    """Note what the app has put into its state by the time its startup is complete."""
+    if isinstance(state, dict) and state:
+        exchange.root.attributes["scope_added"] = [f"state.{key}" for key in state]
 
 
 def part_phases(root: Span) -> None:

@@ -128,7 +128,8 @@ class Trace:
         """The routes that come nearest to what was asked for, with what differs; empty where a route matched."""
         if self.route is not None:
             return []
-        return [f"{pattern} ({difference})" for pattern, difference in nearest(self._exchange.routing)]
+        found = nearest(self._exchange.routing)
+        return list(dict.fromkeys(f"{pattern} ({difference})" for pattern, difference in found))
 
     @cached_property
     def dependencies(self) -> list[str]:

@@ -70,7 +70,7 @@ class StarletteLifespanAdapter(Adapter):
 
 
 def _ends(call: Call) -> None:
-    """Warn of a mounted app's lifespan that was not run, and note what the app put into its state."""
+    """Warn of a mounted app's lifespan that was not run."""
     span = call.span
     if span is None:
         return
@@ -81,9 +81,6 @@ def _ends(call: Call) -> None:
                 f"the lifespan {mounted.name} of the app mounted at {mounted.path} does not run: Starlette runs the"
                 " outermost app's only. Enter it in that one's lifespan."
             )
-    state = call["scope"].get("state")
-    if isinstance(state, dict) and state:
-        call.exchange.root.attributes["scope_added"] = [f"state.{key}" for key in state]
 
 
 def _mounted(router: Any, prefix: str) -> Iterator[tuple[str, Any]]:

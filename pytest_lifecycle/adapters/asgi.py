@@ -17,6 +17,7 @@ from .._observe.recorder import OPAQUE
 from .._trace import websocket
 from .._trace.changes import Head
 from .._trace.exchange import Exchange
+from .._trace.lifespan import started
 from .._trace.span import Kind, Span
 from .._trace.websocket import head_of
 from ._shape import Shape, answered_itself, is_call_of
@@ -252,6 +253,9 @@ def _capture(exchange: Exchange, span: Span, message: Mapping[str, Any]) -> None
         exchange.respond(head.status, head.lines)  # type: ignore[arg-type]
     elif kind == "http.response.body":
         exchange.receive_body(body)
+    elif kind == "lifespan.startup.complete":
+        scope: Any = exchange.edge[0]
+        started(exchange, scope.get("state"))
 
 
 def _is_configured(span: Span | None) -> bool:
