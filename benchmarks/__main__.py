@@ -9,6 +9,7 @@ import sys
 from dataclasses import asdict, dataclass
 
 from . import apps
+from .facts import reading, websockets
 from .layers import kept_trace, per_layer
 from .requests import against_asgi_clients, against_own_client
 from .start import run_cost, start_cost
@@ -41,7 +42,7 @@ def asgi_rows(rounds: int, repeats: int) -> list[Row]:
     shop = against_asgi_clients(apps.fastapi_app(), url, rounds=rounds, repeats=repeats)
     bare = against_asgi_clients(apps.trivial, url, rounds=rounds, repeats=repeats)
     return [
-        Row("FastAPI app: traced / raw call", shop["traced"] / shop["raw call"], goal=goal(1.5, 4)),
+        Row("FastAPI app: traced / raw call", shop["traced"] / shop["raw call"], goal=goal(1.7, 4)),
         Row("FastAPI app: traced / untraced TestClient", shop["traced"] / shop["TestClient"], goal=goal(0.2, 0.6)),
         Row("FastAPI app: traced / untraced ASGITransport", shop["traced"] / shop["ASGITransport"], goal=goal(0.7, 2)),
         Row("trivial app: traced / raw call", bare["traced"] / bare["raw call"]),
@@ -71,6 +72,17 @@ def wsgi_rows(rounds: int, repeats: int) -> list[Row]:
     ]
 
 
+def fact_rows(rounds: int, repeats: int) -> list[Row]:
+    """Measure what reading costs, and WebSockets."""
+    app = apps.fastapi_app()
+    facts = reading(app, "/orders/42", rounds=rounds, repeats=repeats)
+    talk = websockets(app, "/echo", rounds=rounds, repeats=max(10, repeats // 10))
+    return [
+        *[Row(f"FastAPI app: to read {name}", seconds * 1e6, "us") for name, seconds in facts.items()],
+        Row("FastAPI app: traced WebSocket / untraced TestClient's", talk["traced"] / talk["TestClient"]),
+    ]
+
+
 def other_rows(rounds: int, repeats: int) -> list[Row]:
     """Measure layers, memory and pytest's start."""
     took, modules = start_cost(rounds)
@@ -95,7 +107,12 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     rounds, repeats = (2, 20) if options.quick else (15, 200)
-    rows = [*asgi_rows(rounds, repeats), *wsgi_rows(rounds, repeats), *other_rows(rounds, max(20, repeats // 4))]
+    rows = [
+        *asgi_rows(rounds, repeats),
+        *wsgi_rows(rounds, repeats),
+        *fact_rows(rounds, repeats),
+        *other_rows(rounds, max(20, repeats // 4)),
+    ]
     version = platform.python_version()
     if options.json:
         print(json.dumps({"python": version, "rows": [asdict(row) for row in rows]}, indent=2))

@@ -38,7 +38,7 @@ def layered(count: int) -> App:
 
 def fastapi_app() -> Any:
     """Give a FastAPI app with CORS, gzip, five layers, a dependency and an async route."""
-    from fastapi import Depends, FastAPI
+    from fastapi import Depends, FastAPI, WebSocket
     from fastapi.middleware.cors import CORSMiddleware
     from fastapi.middleware.gzip import GZipMiddleware
 
@@ -55,6 +55,12 @@ def fastapi_app() -> Any:
     async def read_order(order_id: int, db: Annotated[int, Depends(session)]) -> dict[str, int]:
         return {"id": order_id, "db": db}
 
+    async def echo(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.send_text(await websocket.receive_text())
+        await websocket.close()
+
+    app.add_api_websocket_route("/echo", echo)
     return app
 
 

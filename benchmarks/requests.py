@@ -61,13 +61,10 @@ def raw(app: App, url: str) -> Contestant:
 
 def starlette_client(app: Any, url: str) -> Contestant:
     """Give Starlette's TestClient, inside its `with`."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from starlette.testclient import TestClient
     stack = ExitStack()
 
     def prepare() -> Callable[[int], None]:
-        client = stack.enter_context(TestClient(without_lifespan(app)))
+        client = stack.enter_context(quiet_test_client(without_lifespan(app)))
 
         def run(repeats: int) -> None:
             for _ in range(repeats):
@@ -76,6 +73,14 @@ def starlette_client(app: Any, url: str) -> Contestant:
         return run
 
     return Contestant("TestClient", prepare, stack.close)
+
+
+def quiet_test_client(app: Any) -> Any:
+    """Make Starlette's TestClient; it warns of httpx where there is no httpx2."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from starlette.testclient import TestClient
+    return TestClient(app)
 
 
 def without_lifespan(app: Any) -> Any:
