@@ -56,6 +56,7 @@ class Exchange:
         crossed: The layers that the response has left on its way out, in that order.
         left: Where the response is on its way out: the step that sent it, and the next layer around it.
         raised: Each exception with each span that it left, in that order.
+        answers: The exceptions that the framework itself means as answers, by their `id`.
         caught: The spans that turned an exception into an answer, by the exception's `id`.
         routing: What the routers decided, in order.
         resolutions: The dependencies that were looked for, in order.
@@ -70,6 +71,7 @@ class Exchange:
     """
 
     __slots__ = (
+        "answers",
         "body",
         "body_size",
         "captures",
@@ -119,6 +121,7 @@ class Exchange:
         self.crossed: list[Span] = []
         self.left: tuple[Span | None, Span | None] = (None, None)
         self.raised: list[tuple[BaseException, Span]] = []
+        self.answers: set[int] = set()
         self.caught: dict[int, str] = {}
         self.errors: list[BaseException] = []
         self.routing: list[Routing] = []

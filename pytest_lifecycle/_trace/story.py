@@ -222,8 +222,8 @@ def _raised(exchange: Exchange, raised: BaseException, spans: list[Span]) -> Rai
 
 
 def _is_answer(exchange: Exchange, error: BaseException) -> bool:
-    answers = {exchange.status, exchange.closing.code if exchange.closing is not None else None} - {None}
-    return not answers.isdisjoint(_own_statuses(error))
+    given = {exchange.status, exchange.closing.code if exchange.closing is not None else None} - {None}
+    return id(error) in exchange.answers or not given.isdisjoint(_own_statuses(error))
 
 
 def unwrapped(error: BaseException) -> BaseException:

@@ -38,6 +38,7 @@ def _note_refusal(call: Call, error: BaseException) -> None:
     refusal = _meaning(error)
     if refusal is None:
         return
+    call.exchange.answers.add(id(error))
     passed = [span for raised, span in call.exchange.raised if raised is error]
     culprit = next((span for span in passed if span.kind in CULPRITS and not span.builtin), None)
     if culprit is None or culprit.fact("refusal") is not None:

@@ -353,3 +353,14 @@ def test_the_response_to_django_s_own_client_is_kept(client: Any) -> None:
     with client() as ask:
         trace = ask(CLAIMS[0])
     assert (trace.text, trace.headers["content-type"]) == ("order 7", "text/html; charset=utf-8")
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "is_answer"),
+    [("/missing/", "Http404", True), ("/forbidden/", "PermissionDenied", True), ("/boom/", "LookupError", False)],
+)
+def test_what_django_makes_an_answer_of_is_no_crash(url: str, kind: str, is_answer: bool) -> None:
+    with Client(django_app.wsgi) as client:
+        (raised,) = client.get(url).exceptions
+    assert raised.is_answer is is_answer
+    assert raised.type == kind
