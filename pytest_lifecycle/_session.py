@@ -186,11 +186,12 @@ class Session:
         """Drop all that belongs to apps, and go on observing."""
         for adapter in self._adapters:
             adapter.forget()
-        if self._recorder is not None:
-            self._recorder.forget()
-            for adapter in self._adapters:
-                if adapter not in self._waiting:
-                    self._activate(adapter, self._recorder)
+        if self._recorder is None:
+            return
+        self._recorder.let_go()
+        for adapter in self._adapters:
+            if adapter not in self._waiting and self._is_imported_anew(adapter):
+                self._activate(adapter, self._recorder)
 
     def _discover(self, code: types.CodeType, frame: types.FrameType) -> Probe | None:
         if code.co_name == "<module>":
@@ -220,17 +221,18 @@ class Session:
 
     def _activate(self, adapter: Adapter, recorder: Recorder) -> None:
         adapter.attach(recorder)
-        module = sys.modules.get(adapter.module)
-        known, probes = self._probes.get(adapter, (None, []))
-        if adapter not in self._probes or known is not module:  # it may have been imported anew
+        if self._is_imported_anew(adapter):
             try:
                 probes = list(probes_of(adapter))
             except Exception as fault:
                 probes = []
                 self.notes.append(f"the {adapter.name} adapter is off ({type(fault).__name__}: {fault}).")
-            self._probes[adapter] = (module, probes)
-        for probe in probes:
-            recorder.watch(probe)
+            self._probes[adapter] = (sys.modules.get(adapter.module), probes)
+        recorder.name(self._probes[adapter][1])
+
+    def _is_imported_anew(self, adapter: Adapter) -> bool:
+        known = self._probes.get(adapter)
+        return known is None or known[0] is not sys.modules.get(adapter.module)
 
 
 def _is_imported(module: str) -> bool:

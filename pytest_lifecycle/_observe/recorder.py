@@ -37,14 +37,22 @@ class UnseenError(BaseException):
 
 @final
 class Watched:
-    """A code object that is watched, with the probes on it."""
+    """A code object that is watched, with the probes on it.
 
-    __slots__ = ("code", "expectable", "probes")
+    Attributes:
+        code: The code object.
+        probes: What its calls are.
+        expectable: Whether a call of it may be expected beneath some step.
+        named: Those that an adapter named for a library's own function; the others belong to some app.
+    """
+
+    __slots__ = ("code", "expectable", "named", "probes")
 
     def __init__(self, code: types.CodeType) -> None:
         self.code = code  # keeps it alive: ids are keys
         self.probes: list[Probe] = []
         self.expectable = False
+        self.named: tuple[Probe, ...] | None = None
 
     @property
     def is_live(self) -> bool:
@@ -85,6 +93,13 @@ class Recorder:
         self._keeps_arguments = keeps_arguments
 
     # -- what is watched
+
+    def name(self, probes: Iterable[Probe]) -> None:
+        """Watch a library's own functions, also after `let_go`."""
+        for probe in probes:
+            self.watch(probe)
+            watched = self.table[id(probe.code)]
+            watched.named = tuple(watched.probes)
 
     def watch(self, probe: Probe, *, discovered: bool = False) -> None:
         """Watch the probe's code: every call of it is a step. A probe that reads nothing only keeps others away."""
@@ -336,13 +351,26 @@ class Recorder:
                 f" ({type(fault).__name__}: {fault}); that probe is off, the rest of the trace stands."
             )
 
+    def let_go(self) -> None:
+        """Drop all that belongs to apps: functions of theirs, and steps still open."""
+        self._drop_steps()
+        for key, watched in list(self.table.items()):
+            if watched.named is None:
+                del self.table[key]
+            else:
+                watched.expectable = False
+                watched.probes[:] = watched.named  # one that failed is tried again
+
     def forget(self) -> None:
-        """Let go of all that is watched and of every step still open."""
+        """Drop all that is watched, and steps still open."""
+        self._drop_steps()
+        self.table.clear()
+
+    def _drop_steps(self) -> None:
         for span in self.open.values():
             span.close()
             if span.exchange is not None:
                 span.exchange.is_over = True  # what it goes on with belongs to nobody
-        self.table.clear()
         self.open.clear()
         self.carried.clear()
 
