@@ -1,0 +1,123 @@
+"""A run whose every test is observed: events stay on between its tests, and nothing of one test's app is kept."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import sys
+import weakref
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_lifecycle import Client
+from pytest_lifecycle import _session as session
+from pytest_lifecycle.adapters import Adapter, Call, Kind, Probe
+from tests.apps import fastapi_app
+from tests.drive.bare import Environ, StartResponse
+
+needs_monitoring = pytest.mark.skipif(
+    sys.version_info < (3, 12), reason="with sys.setprofile nothing is kept on between tests"
+)
+
+
+def engine() -> str | None:
+    return session._session.engine
+
+
+@needs_monitoring
+def test_events_stay_on_between_tests_and_end_with_the_run() -> None:
+    assert engine() is None
+    with session.whole_run():
+        for _ in range(2):
+            with Client(fastapi_app.build()) as client:
+                assert client.get("/health").handler == "health"
+            assert engine() == "monitoring"
+    assert engine() is None
+
+
+def test_the_app_of_one_test_is_freed_before_the_next() -> None:
+    with session.whole_run():
+        app = fastapi_app.build()
+        with Client(app) as client:
+            assert client.get("/health").status == 200
+        gone = weakref.ref(app)
+        del app, client
+        gc.collect()
+        assert gone() is None
+
+
+def answer() -> bytes:
+    return b"answer"
+
+
+def app(environ: Environ, start_response: StartResponse) -> list[bytes]:
+    start_response("200 OK", [])
+    return [answer()]
+
+
+class Faulty(Adapter):
+    """Its probe always fails."""
+
+    name = "faulty"
+    distribution = "none"
+    supports = "1"
+
+    def probes(self) -> Iterable[Probe]:
+        def fail(call: Call) -> None:
+            raise ZeroDivisionError
+
+        yield Probe(answer, Kind.HOOK, entering=fail)
+
+
+def test_a_probe_that_fails_is_named_in_each_test() -> None:
+    adapter = Faulty()
+    session.add_adapters([adapter])
+    try:
+        with session.whole_run():
+            for _ in range(2):
+                with Client(app) as client:
+                    first, second = client.get("/"), client.get("/")
+                assert [len(first.warnings), len(second.warnings)] == [1, 0]
+    finally:
+        session.remove_adapters([adapter])
+
+
+class Library(Adapter):
+    """Of a module that tests import anew."""
+
+    name = "library"
+    distribution = "none"
+    supports = "1"
+    module = "imported_anew"
+
+    def probes(self) -> Iterable[Probe]:
+        yield Probe(sys.modules["imported_anew"].work, Kind.HOOK)
+
+
+@pytest.fixture
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
+    (tmp_path / "imported_anew.py").write_text("def work():\n    return b'worked'\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    adapter = Library()
+    session.add_adapters([adapter])
+    yield adapter
+    session.remove_adapters([adapter])
+    sys.modules.pop("imported_anew", None)
+
+
+@pytest.mark.usefixtures("library")
+def test_a_library_that_a_test_imports_anew_is_observed_in_the_next() -> None:
+    def working(environ: Environ, start_response: StartResponse) -> list[bytes]:
+        start_response("200 OK", [])
+        return [sys.modules["imported_anew"].work()]
+
+    with session.whole_run():
+        for _ in range(3):
+            sys.modules.pop("imported_anew", None)
+            importlib.import_module("imported_anew")
+            with Client(app) as client:  # what was imported outside any test is known from the next one on
+                client.get("/")
+            with Client(working) as client:
+                assert [span.name for span in client.get("/").spans(Kind.HOOK)] == ["work"]
