@@ -21,6 +21,7 @@ from ._observe.select import make_source
 from ._trace.exchange import Exchange
 from ._trace.lifespan import part_phases
 from ._trace.routing import shadowed
+from ._trace.span import Span
 from ._trace.trace import Trace
 from ._trace.websocket import concluded
 
@@ -40,6 +41,7 @@ class Session:
         self._recorder: Recorder | None = None
         self._source: MonitoringSource | ProfilingSource | None = None
         self._waiting: list[Adapter] = []
+        self._discoverers: list[Adapter] = []
         self._probes: dict[Adapter, tuple[object, list[Probe]]] = {}
         self._modules = 0
         self._stale = False
@@ -161,11 +163,12 @@ class Session:
 
             self._adapters[:0] = builtin_adapters()
             self._has_builtin = True
-        recorder = Recorder(self._discover, self.publish, keeps_arguments=self._keeps_arguments)
+        recorder = Recorder(self._discover, self.publish, self._handler_failed, keeps_arguments=self._keeps_arguments)
         source = make_source(recorder)
         recorder.source = source
         self._recorder, self._source = recorder, source
         self._waiting = list(self._adapters)
+        self._discoverers = [adapter for adapter in self._adapters if type(adapter).discover is not Adapter.discover]
         self._modules = 0
         source.start()
         self._refresh()
@@ -198,13 +201,21 @@ class Session:
             self._stale = True
         elif self._stale:
             self._refresh()
-        for adapter in self._adapters:
+        for adapter in self._discoverers:
             probe = adapter.discover(code, frame)
             if probe is not None:
                 self._refresh()  # what it found may be a framework's own, which that framework's adapter names
                 probe.adapter = adapter.name
                 return probe
         return None
+
+    def _handler_failed(self, span: Span, error: BaseException) -> None:
+        for adapter in self._adapters:
+            try:
+                adapter.failed(span, error)
+            except Exception as fault:
+                assert span.exchange is not None
+                span.exchange.warn(f"the {adapter.name} adapter failed ({type(fault).__name__}: {fault}).")
 
     def _refresh(self) -> None:
         """Activate the adapters whose library has been imported since the last look."""

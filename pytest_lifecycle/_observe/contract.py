@@ -47,6 +47,9 @@ class Adapter:
         """Look at code that runs for the first time: give a probe if its shape alone says what it is."""
         return None
 
+    def failed(self, span: Span, error: BaseException) -> None:
+        """Look at an exception that leaves a handler: for what only a refusal tells of. It may raise nothing."""
+
     def attach(self, watcher: Watcher) -> None:
         """Take the observer to ask; called as the adapter becomes active."""
         self.watcher = watcher

@@ -74,6 +74,7 @@ class Recorder:
     Args:
         discover: Gives a probe for code that no adapter named but that is a step by its shape, else None.
         publish: Called with each exchange that the observer itself opened, once it is over.
+        failed: Called with the span of a handler and the exception that left it.
         keeps_arguments: Whether the arguments of handlers are noted.
     """
 
@@ -81,6 +82,7 @@ class Recorder:
         self,
         discover: Callable[[types.CodeType, types.FrameType], Probe | None],
         publish: Callable[[Exchange], object],
+        failed: Callable[[Span, BaseException], None],
         *,
         keeps_arguments: bool = False,
     ) -> None:
@@ -90,6 +92,7 @@ class Recorder:
         self.source: Source | None = None
         self._discover = discover
         self._publish = publish
+        self._failed = failed
         self._keeps_arguments = keeps_arguments
 
     # -- what is watched
@@ -281,6 +284,8 @@ class Recorder:
             span.exception = error
             if span.exchange is not None:
                 span.exchange.raised.append((error, span))
+                if span.kind is Kind.HANDLER:
+                    self._failed(span, error)
         around = span if probe.span else span.parent
         if probe.raising is not None and around is not None:
             try:

@@ -17,15 +17,19 @@ def builtin_adapters() -> list[Adapter]:
     from ._starlette_lifespan import StarletteLifespanAdapter
     from .asgi import AsgiAdapter
     from .bridges import bridge_adapters
+    from .cattrs import AttrsAdapter, CattrsAdapter
     from .django import DjangoAdapter
     from .fastapi import FastAPIAdapter
     from .flask import FlaskAdapter
     from .jinja import JinjaAdapter
+    from .marshmallow import MarshmallowAdapter, WebargsAdapter
+    from .msgspec import MsgspecAdapter
     from .pydantic import PydanticAdapter
     from .starlette import StarletteAdapter
     from .threads import ThreadsAdapter
     from .uvicorn import UvicornAdapter
     from .wsgi import WsgiAdapter
+    from .wtforms import WTFormsAdapter
 
     asgi = AsgiAdapter()
     wsgi = WsgiAdapter()
@@ -45,6 +49,12 @@ def builtin_adapters() -> list[Adapter]:
         DjangoTemplatesAdapter(),
         JinjaAdapter(),
         PydanticAdapter(),
+        MarshmallowAdapter(),
+        WebargsAdapter(),
+        WTFormsAdapter(),
+        CattrsAdapter(),
+        AttrsAdapter(),
+        MsgspecAdapter(),
         ThreadsAdapter(),
         UvicornAdapter(asgi),
         *bridge_adapters(asgi, wsgi),

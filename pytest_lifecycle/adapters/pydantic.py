@@ -1,7 +1,8 @@
 """pydantic where user code calls it: in a view, a hook, a middleware.
 
-Read from pydantic/main.py and pydantic/type_adapter.py, version 2. What FastAPI validates itself is told by its
-own adapter; a model that is made inside another validation is part of that one.
+Read from pydantic/{main,root_model,type_adapter}.py and pydantic/_internal/{_dataclasses,_validate_call}.py, versions
+2.0 to 2.13. What FastAPI validates itself is told by its own adapter; a model that is made inside another validation
+is part of that one.
 """
 
 from __future__ import annotations
@@ -10,16 +11,15 @@ from collections.abc import Iterable
 from typing import final
 
 from .._observe.contract import Adapter
-from .._observe.probe import Call, Probe
+from .._observe.probe import Probe, nested_code
 from .._trace.facts import Validation, issue
 from .._trace.span import Kind, Span
-
-USER_CODE = frozenset({Kind.HANDLER, Kind.DEPENDENCY, Kind.HOOK, Kind.DECORATOR, Kind.MIDDLEWARE})
+from ._validating import add_failure, is_in_user_code, left, note_failure
 
 
 @final
 class PydanticAdapter(Adapter):
-    """Validation by pydantic models and type adapters."""
+    """Validation by pydantic models, dataclasses, type adapters and functions."""
 
     name = "pydantic"
     distribution = "pydantic"
@@ -27,7 +27,8 @@ class PydanticAdapter(Adapter):
     module = "pydantic"
 
     def probes(self) -> Iterable[Probe]:
-        from pydantic import BaseModel, TypeAdapter
+        from pydantic import BaseModel, RootModel, TypeAdapter
+        from pydantic._internal import _dataclasses, _validate_call
 
         for function in (
             BaseModel.model_validate,
@@ -41,37 +42,34 @@ class PydanticAdapter(Adapter):
                 function,
                 Kind.VALIDATION,
                 name=Validation.PASSED.value,
-                applies=_is_in_user_code,
+                applies=is_in_user_code,
+                leaving=left,
                 raising=_failed,
             )
-        yield Probe(BaseModel.__init__, span=False, applies=_is_in_user_code, raising=_refused_by_constructor)
-
-
-def _is_in_user_code(call: Call) -> bool:
-    """Whether user code validates, not the framework around it."""
-    return call.parent is not None and call.parent.kind in USER_CODE and not call.parent.builtin
+        # What user code makes of the request's data: only its refusal tells it from any other object that it makes.
+        for maker in (
+            BaseModel.__init__,
+            RootModel.__init__,
+            _validate_call.ValidateCallWrapper.__call__,
+            *nested_code(_dataclasses.complete_dataclass, "__init__"),
+        ):
+            yield Probe(maker, span=False, applies=is_in_user_code, raising=_refused)
 
 
 def _failed(span: Span, error: BaseException) -> None:
     from pydantic import ValidationError
 
     if isinstance(error, ValidationError):
-        span.name = Validation.FAILED.value
-        span.attributes["errors"] = tuple(issue(dict(found)) for found in error.errors(include_url=False))
+        note_failure(span, [issue(dict(found)) for found in error.errors(include_url=False)], error.title)
 
 
-def _refused_by_constructor(span: Span, error: BaseException) -> None:
-    """A model that user code makes of the request's data: only its refusal tells it from any other model it makes."""
+def _refused(around: Span, error: BaseException) -> None:
     from pydantic import ValidationError
 
-    if isinstance(error, ValidationError):
-        failed = Span(
-            Kind.VALIDATION,
-            Validation.FAILED.value,
-            parent=span,
-            thread=span.thread,
-            exchange=span.exchange,
-        )
-        failed.close()
-        _failed(failed, error)
-        span.children.append(failed)
+    if isinstance(error, ValidationError) and not _is_told(around, error):
+        add_failure(around, [issue(dict(found)) for found in error.errors(include_url=False)], error.title)
+
+
+def _is_told(around: Span, error: BaseException) -> bool:
+    """Whether a validated function passes on what a validation inside it has refused already."""
+    return any(span.exception is error for span in around.children)

@@ -107,7 +107,7 @@ CLAIMS = [
         handler="create_order",
         validation="failed",
         errors=[(("quantity",), "int_parsing")],
-        raised=[("ValidationError", "validation", "refuse")],
+        raised=[("ValidationError", "Order", "refuse")],
     ),
     Claim(
         "POST",
