@@ -37,6 +37,7 @@ CLAIMS = {
         "tests/adapters/test_django_inside.py",
         "tests/adapters/test_django_trip.py",
     ],
+    "drf": ["tests/adapters/test_drf.py"],
 }
 """The tests that make claims about a framework, whatever its version."""
 
@@ -57,6 +58,8 @@ MATRIX = {
     "django-4.2": (["django==4.2.*"], ["django"], True),
     "django-5.2": (["django==5.2.*"], ["django"], False),
     "django-newest": (["django"], ["django"], False),
+    "drf-3.15": (["djangorestframework==3.15.*", "django==4.2.*"], ["drf"], True),
+    "drf-newest": (["djangorestframework"], ["drf"], False),
 }
 
 

@@ -13,12 +13,14 @@ def builtin_adapters() -> list[Adapter]:
     from ._django_forms import DjangoFormsAdapter
     from ._django_templates import DjangoTemplatesAdapter
     from ._django_views import DjangoViewsAdapter
+    from ._drf_refusals import SerializersAdapter
     from ._starlette_guards import AuthenticationAdapter, TrustedHostAdapter
     from ._starlette_lifespan import StarletteLifespanAdapter
     from .asgi import AsgiAdapter
     from .bridges import bridge_adapters
     from .cattrs import AttrsAdapter, CattrsAdapter
     from .django import DjangoAdapter
+    from .drf import DRFAdapter
     from .fastapi import FastAPIAdapter
     from .flask import FlaskAdapter
     from .jinja import JinjaAdapter
@@ -47,6 +49,8 @@ def builtin_adapters() -> list[Adapter]:
         DjangoViewsAdapter(),
         DjangoFormsAdapter(),
         DjangoTemplatesAdapter(),
+        DRFAdapter(),
+        SerializersAdapter(),
         JinjaAdapter(),
         PydanticAdapter(),
         MarshmallowAdapter(),

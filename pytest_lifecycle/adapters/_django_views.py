@@ -14,6 +14,7 @@ from .._trace.facts import Verdict
 from .._trace.span import Kind
 from ._django_refusals import decorators_given, guard_name, held_in, name_given, turned_away
 from ._django_routes import refuse_method
+from ._drf_views import api_class, method_chain, wrappers_of
 
 
 @final
@@ -46,6 +47,10 @@ def view_chain(view: Any, method: str) -> list[Probe]:
     """
     from django.views.generic.base import View
 
+    api = api_class(view)
+    if api is not None:
+        wrappers = [_decorator(wrapper) for wrapper in wrappers_of(view)]
+        return [*wrappers, *_dispatch_chain(api), *method_chain(view, api, method, _named)]
     view_class = getattr(view, "view_class", None)
     if view_class is None:
         return [_named(probe) for probe in handler_chain(view)]
