@@ -37,7 +37,7 @@ CLAIMS = {
         "tests/adapters/test_django_inside.py",
         "tests/adapters/test_django_trip.py",
     ],
-    "drf": ["tests/adapters/test_drf.py"],
+    "drf": ["tests/adapters/test_drf.py", "tests/adapters/test_drf_inside.py"],
 }
 """The tests that make claims about a framework, whatever its version."""
 

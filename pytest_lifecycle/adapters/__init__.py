@@ -13,14 +13,13 @@ def builtin_adapters() -> list[Adapter]:
     from ._django_forms import DjangoFormsAdapter
     from ._django_templates import DjangoTemplatesAdapter
     from ._django_views import DjangoViewsAdapter
-    from ._drf_refusals import SerializersAdapter
     from ._starlette_guards import AuthenticationAdapter, TrustedHostAdapter
     from ._starlette_lifespan import StarletteLifespanAdapter
     from .asgi import AsgiAdapter
     from .bridges import bridge_adapters
     from .cattrs import AttrsAdapter, CattrsAdapter
     from .django import DjangoAdapter
-    from .drf import DRFAdapter
+    from .drf import DRFAdapter, SerializersAdapter
     from .fastapi import FastAPIAdapter
     from .flask import FlaskAdapter
     from .jinja import JinjaAdapter

@@ -40,9 +40,7 @@ def _template_name(call: Call) -> str:
 
 def _is_outermost(call: Call) -> bool:
     parent = call.parent
-    return parent is not None and not any(
-        span.kind is Kind.TEMPLATE or span.fact("hides_steps") for span in (parent, *parent.ancestors())
-    )
+    return parent is not None and all(span.kind is not Kind.TEMPLATE for span in (parent, *parent.ancestors()))
 
 
 def _note_context(call: Call) -> None:

@@ -61,7 +61,7 @@ def issues_in(found: Any, data: Any, loc: Loc = ()) -> Iterator[ValidationIssue]
     else:
         seen = None if data is None else shortened(data)
         for message in found if isinstance(found, list | tuple) else [found]:
-            yield ValidationIssue(loc, str(message), str(getattr(message, "code", "")), seen)
+            yield ValidationIssue(loc, str(message), "", seen)
 
 
 def _at(data: Any, key: Any) -> Any:
