@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable
@@ -20,6 +19,7 @@ from starlette.routing import Mount, Route
 
 from pytest_lifecycle import Client, Trace, observe
 from tests.apps import flask_app
+from tests.engine import IS_PROFILING
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Starlette means to drop it
@@ -216,7 +216,7 @@ def test_an_asgi_app_inside_a_wsgi_one_is_told_step_by_step() -> None:
     assert (trace.warnings, gone.warnings, unknown.warnings) == ([], [], [])
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="sys.monitoring sees every thread")
+@pytest.mark.skipif(not IS_PROFILING, reason="sys.monitoring sees every thread")
 def test_a_bridge_that_cannot_be_looked_into_says_so() -> None:
     app, loop = bridged()
     trace = ask(app, "/items/3")
@@ -225,7 +225,7 @@ def test_a_bridge_that_cannot_be_looked_into_says_so() -> None:
     assert "nothing was seen of the app inside ASGIMiddleware" in trace.warnings[0]
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="CPython 3.11 cannot observe a thread that is there already")
+@pytest.mark.skipif(IS_PROFILING, reason="sys.setprofile does not reach a thread that is there already")
 def test_a_bridge_that_was_there_before_is_looked_into() -> None:
     app, loop = bridged()
     trace = ask(app, "/items/3")

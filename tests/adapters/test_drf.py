@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 
 from pytest_lifecycle import Client, Trace, observe
 from tests.apps import drf_app
+from tests.engine import IS_PROFILING
 
 LAYERS = ["middleware CommonMiddleware", "middleware logged_in"]
 ADA, ROOT, EVE = ({"authorization": f"Token {name}"} for name in ("ada", "root", "eve"))
@@ -321,7 +321,7 @@ def test_an_exception_handler_of_one_s_own_changes_neither_kind_nor_culprit(clai
         assert list(trace.json()) == ["error"]
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="CPython 3.11 does not tell of an exception caught in silence")
+@pytest.mark.skipif(IS_PROFILING, reason="sys.setprofile does not tell of an exception caught in silence")
 def test_who_answers_an_exception_is_the_handler_that_the_settings_name() -> None:
     with drf_app.api_settings(**WRAPPED) as app, Client(app) as client:
         trace = client.post("/api/v1/shelves/", json={"label": "abcd"})

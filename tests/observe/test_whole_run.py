@@ -16,10 +16,9 @@ from pytest_lifecycle import _session as session
 from pytest_lifecycle.adapters import Adapter, Call, Kind, Probe
 from tests.apps import fastapi_app
 from tests.drive.bare import Environ, StartResponse
+from tests.engine import IS_PROFILING
 
-needs_monitoring = pytest.mark.skipif(
-    sys.version_info < (3, 12), reason="with sys.setprofile nothing is kept on between tests"
-)
+needs_monitoring = pytest.mark.skipif(IS_PROFILING, reason="with sys.setprofile nothing is kept on between tests")
 
 
 def engine() -> str | None:
