@@ -25,11 +25,11 @@ def pytest_lifecycle_adapters(config: pytest.Config) -> Iterable[Adapter]:  # ty
 def pytest_lifecycle_trace(item: pytest.Item, trace: Trace) -> None:
     """Look at a finished trace of a test.
 
-    Called on the test's thread for every request of the test that was observed, whatever client made it, in the order
-    in which the requests finished: after the test's setup, after its call and after its teardown. What an
+    Called on the test's thread for every request and every WebSocket of the test that was observed, whatever client
+    made it, in the order in which they finished: after the test's setup, after its call and after its teardown. What an
     implementation raises fails the test.
 
     Args:
         item: The test.
-        trace: One request's trace.
+        trace: One request's trace, or one WebSocket's.
     """

@@ -81,6 +81,43 @@ def test_requests_of_the_setup_are_shown_when_the_setup_fails(named: pytest.Pyte
     assert sections(result) == ["POST /orders"]
 
 
+def test_a_startup_that_fails_is_shown_where_it_failed(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import pytest
+        from contextlib import asynccontextmanager
+        from starlette.applications import Starlette
+
+        @asynccontextmanager
+        async def lifespan(app):
+            raise ConnectionError("no database")
+            yield
+
+        @pytest.fixture
+        def lifecycle_app():
+            return Starlette(lifespan=lifespan)
+
+        def test_one(lifecycle):
+            lifecycle.get("/")
+
+        def test_that_it_is_in_no_list(lifecycle_app, lifecycle_client, lifecycle_traces):
+            with pytest.raises(ConnectionError):
+                lifecycle_client(lifecycle_app)
+            assert lifecycle_traces == []
+        """
+    )
+    result = project.runpytest()
+    result.assert_outcomes(errors=1, passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E*ConnectionError: no database",
+            "*- lifecycle -*",
+            "LIFESPAN -> failed * ms",
+            "└─ startup lifespan * ms  raised ConnectionError(no database)",
+        ]
+    )
+
+
 def test_no_request_is_shown_twice_when_call_and_teardown_fail(named: pytest.Pytester) -> None:
     named.makepyfile(
         """
