@@ -64,6 +64,13 @@ def issues_in(found: Any, data: Any, loc: Loc = ()) -> Iterator[ValidationIssue]
             yield ValidationIssue(loc, str(message), "", seen)
 
 
+def at_loc(data: Any, loc: Loc) -> Any:
+    """Give what stands at this place of nested data; None where nothing does."""
+    for key in loc:
+        data = _at(data, key)
+    return data
+
+
 def _at(data: Any, key: Any) -> Any:
     if isinstance(data, Mapping):
         return data.get(key)

@@ -11,9 +11,9 @@ from typing import Any, final
 
 from .._observe.contract import Adapter
 from .._observe.probe import Call, Probe
-from .._trace.facts import Validation
+from .._trace.facts import Validation, ValidationIssue, shortened
 from .._trace.span import Kind, Span
-from ._validating import class_name, is_in_user_code, issues_in, left, note_failure
+from ._validating import at_loc, class_name, is_in_user_code, issues_in, left, note_failure
 
 WHOLE = "_schema"
 """Where marshmallow puts what is wrong with the data as a whole."""
@@ -37,8 +37,8 @@ class MarshmallowAdapter(Adapter):
             name=Validation.PASSED.value,
             applies=is_in_user_code,
             entering=_note_schema,
-            leaving=left,
-            raising=_failed,
+            leaving=_left,
+            raising=_raised,
         )
 
 
@@ -64,25 +64,49 @@ def _note_schema(call: Call) -> None:
         call.span.attributes["refused_by"] = class_name(type(call.owner))
 
 
-def _failed(span: Span, error: BaseException) -> None:
+def _left(call: Call) -> None:
+    """The refusal is in a variable of the call, also where the schema's `handle_error` raised something else."""
+    left(call)
     from marshmallow import ValidationError
 
-    if isinstance(error, ValidationError):
-        found: Any = error.messages
-        issues = [
-            replace(issue, loc=issue.loc[:-1]) if issue.loc[-1:] == (WHOLE,) else issue
-            for issue in issues_in(found, error.data)
-        ]
-        note_failure(span, issues, span.fact("refused_by"))
+    refusal = None if call.error is None else call.values.get("exc")
+    if call.span is not None and isinstance(refusal, ValidationError):
+        _note(call.span, refusal)
+
+
+def _raised(span: Span, error: BaseException) -> None:
+    from marshmallow import ValidationError
+
+    if isinstance(error, ValidationError) and not span.fact("errors"):
+        _note(span, error)
+
+
+def _note(span: Span, error: Any, *place: str) -> None:
+    note_failure(
+        span, [_whole(issue, error.data, place) for issue in issues_in(error.messages, error.data)], _schema(span)
+    )
+
+
+def _schema(span: Span) -> str:
+    return str(span.fact("refused_by"))
+
+
+def _whole(issue: ValidationIssue, data: object, place: tuple[str, ...]) -> ValidationIssue:
+    """Say where the issue is: what is wrong with some data as a whole is wrong there, not one deeper."""
+    if issue.loc[-1:] != (WHOLE,):
+        return replace(issue, loc=(*place, *issue.loc))
+    loc = issue.loc[:-1]
+    return replace(issue, loc=(*place, *loc), input=shortened(at_loc(data, loc)))
 
 
 def _locate(call: Call) -> None:
-    """The validation that just failed was of data from this place of the request."""
-    around = call.parent
-    if around is None:
-        return
-    for span in reversed(list(around.walk())):
-        if span.kind is Kind.VALIDATION and span.name == Validation.FAILED:
-            errors = span.fact("errors") or ()
-            span.attributes["errors"] = tuple(replace(issue, loc=(call["location"], *issue.loc)) for issue in errors)
+    """The validation that came last was of data from this place of the request.
+
+    Where it had passed, the parser's own `validate` refused what the schema had loaded.
+    """
+    spans = [] if call.parent is None else [*call.parent.walk()]
+    schema = class_name(type(call["schema"]))
+    for span in reversed(spans):
+        if span.kind is Kind.VALIDATION and _schema(span) == schema:
+            _note(span, call["error"], call["location"])
             return
