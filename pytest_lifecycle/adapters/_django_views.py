@@ -5,7 +5,7 @@ Read from django/views/generic/base.py, django/utils/decorators.py and django/co
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, final
 
 from .._observe.contract import Adapter
@@ -15,6 +15,7 @@ from .._trace.span import Kind
 from ._django_refusals import decorators_given, guard_name, held_in, name_given, turned_away
 from ._django_routes import refuse_method
 from ._drf_views import api_class, method_chain, wrappers_of
+from ._shape import is_call_of
 
 
 @final
@@ -49,17 +50,30 @@ def view_chain(view: Any, method: str) -> list[Probe]:
 
     api = api_class(view)
     if api is not None:
-        wrappers = [_decorator(wrapper) for wrapper in wrappers_of(view)]
-        return [*wrappers, *_dispatch_chain(api), *method_chain(view, api, method, _named)]
+        return [*_decorators(wrappers_of(view)), *_dispatch_chain(api), *method_chain(view, api, method, _named)]
     view_class = getattr(view, "view_class", None)
     if view_class is None:
         return [_named(probe) for probe in handler_chain(view)]
     (made_by_class,) = nested_code(View.as_view, "view")
-    probes = []
+    wrappers = []
     while view is not None and (code := code_of(view)) is not None and code is not made_by_class:
-        probes.append(_decorator(view))
+        wrappers.append(view)
         view = getattr(view, "__wrapped__", None)
-    return [*probes, *_dispatch_chain(view_class), *_method_chain(view_class, method)]
+    return [*_decorators(wrappers), *_dispatch_chain(view_class), *_method_chain(view_class, method)]
+
+
+def _decorators(wrappers: list[Any]) -> list[Probe]:
+    """Give the probes of what stands around a class's view: the same code may run elsewhere, around another view."""
+    probes = []
+    for wrapper in wrappers:
+        probe = _decorator(wrapper)
+        probe.applies = _is_one_of([other for other in wrappers if code_of(other) is probe.code])
+        probes.append(probe)
+    return probes
+
+
+def _is_one_of(wrappers: list[Any]) -> Callable[[Call], bool]:
+    return lambda call: any(is_call_of(wrapper, call.frame) for wrapper in wrappers)
 
 
 def _dispatch_chain(view_class: Any) -> Iterable[Probe]:

@@ -9,6 +9,9 @@ import pytest
 from django.core.wsgi import get_wsgi_application
 from django.test import override_settings
 from django.urls import path
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions, serializers
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -125,7 +128,17 @@ def checked(*permissions: Any, **attributes: Any) -> Any:
     return type("Checked", (View,), {"permission_classes": permissions, **attributes}).as_view()
 
 
+class Cached(View):
+    """Cached by its method, and once more around the view."""
+
+    @method_decorator(never_cache)
+    def get(self, request: Request) -> Response:
+        return Response("fine")
+
+
 urlpatterns = [
+    path("exempt/", csrf_exempt(View.as_view())),
+    path("cached/", never_cache(Cached.as_view())),
     path("or/", checked(No | Inherits)),
     path("and/", checked(Yes & No)),
     path("not/", checked(~Yes)),
@@ -198,3 +211,19 @@ def test_the_second_of_two_validations_refused(client: Client) -> None:
 def test_a_format_that_nobody_renders_is_not_found(client: Client) -> None:
     trace = client.get("/often/?format=xml")
     assert (trace.status, trace.refusal) == (404, "not_found")
+
+
+def test_a_decorator_of_the_project_s_own_stands_once_though_the_framework_has_the_same(client: Client) -> None:
+    steps = [step for step in client.get("/exempt/").path if step.startswith("decorator")]
+    assert steps == ["decorator csrf_exempt"]
+
+
+def test_a_decorator_stands_once_where_it_is_written_once(client: Client) -> None:
+    trace = client.get("/cached/")
+    assert [step for step in trace.path if not step.startswith(("middleware", "route"))] == [
+        "decorator never_cache",
+        "dependency Token",
+        "decorator never_cache",
+        "handler Cached.get",
+        "response 200",
+    ]
