@@ -6,6 +6,7 @@ Shared by the generic ASGI and WSGI adapters, which find such callables by their
 from __future__ import annotations
 
 import functools
+import inspect
 import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, final
@@ -121,7 +122,8 @@ class Shape:
         if code is None or isinstance(value, type):
             return False
         takes_self = not isinstance(value, types.FunctionType)
-        return code.co_argcount == len(self.parameters) + takes_self
+        takes_any = bool(code.co_flags & inspect.CO_VARARGS)  # a decorator's wrapper
+        return takes_any or code.co_argcount == len(self.parameters) + takes_self
 
 
 def _has_method(owner: Any, code: types.CodeType) -> bool:
