@@ -14,7 +14,7 @@ from .._observe.contract import Watcher
 from .._observe.probe import Call, Callback, Probe, bound_arguments, code_of
 from .._trace.changes import Head
 from .._trace.exchange import Exchange
-from .._trace.span import Kind, Span
+from .._trace.span import Span
 from ._shape import is_call_of
 
 Late = list[tuple[Span, object]]
@@ -90,7 +90,7 @@ class _Starter:
             if layer._send_code == key and is_call_of(layer._send, frame):
                 layer._outer_head = head
                 if exchange.interface != "wsgi":
-                    exchange.cross(layer, head)  # the layers outside hand messages on before this one returns
+                    exchange.cross(layer, head, layer.head_inside())  # the layers outside hand messages on before this one returns
             layer = layer.parent
         edge: tuple[Any, ...] = exchange.edge
         if exchange.interface != "wsgi" or len(edge) != 4:
@@ -98,7 +98,7 @@ class _Starter:
         late: Late = edge[2]
         for behind, start_response in late:
             if behind._send_code == key and is_call_of(start_response, frame):
-                behind._outer_head, behind._inner_head = head, head_inside(behind)
+                behind._outer_head, behind._inner_head = head, behind.head_inside()
         if edge[3] == key and is_call_of(edge[1], frame):
             _started(exchange, head, span)
 
@@ -136,24 +136,10 @@ def left(exchange: Exchange, span: Span) -> None:
         return
     exchange.cross(span)
     if span._outer_head is not None:
-        span._inner_head = head_inside(span)
+        span._inner_head = span.head_inside()
     elif exchange.interface == "wsgi" and len(exchange.edge) == 4:
         late: Any = exchange.edge[2]
         late.append((span, span._send))
-
-
-def head_inside(span: Span) -> Head | None:
-    """Give the head with which the response left the nearest layer inside; None where none gave one, or it raised.
-
-    What a middleware made for itself is a part of that middleware.
-    """
-    for child in reversed(span.children):
-        if child._send_code and child.kind is not Kind.INTERNAL:
-            return child._outer_head
-        head = head_inside(child)
-        if head is not None:
-            return head
-    return None
 
 
 def see_environ(span: Span, parent: Span, environ: Mapping[str, Any]) -> None:

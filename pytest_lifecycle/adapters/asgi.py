@@ -230,7 +230,7 @@ class _Sender:
             return
         send = layer._send
         while layer is not None and layer._send is send:
-            exchange.cross(layer, head)
+            exchange.cross(layer, head, layer.head_inside())
             layer = layer.parent
         exchange.left = (span, layer)
 

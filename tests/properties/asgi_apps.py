@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 from tests.drive.bare import AsgiApp, Message, Receive, Scope, Send
 
 from .plans import Deed, Form, Handler, Layer, Plan, Point, Reading, Request
-from .worlds import VALUE, AppError, Seen, TranslatedError, World, fail, tell
+from .worlds import VALUE, AppError, Lane, Seen, TranslatedError, World, fail, tell
 
 
 def build(plan: Plan, world: World) -> AsgiApp:
@@ -385,24 +385,24 @@ async def use_to_thread(
     await asyncio.to_thread(world.note, number, "in to_thread")
 
 
-async def work(world: World, number: int) -> None:
-    world.note(number, "task begins")
+async def work(world: World, number: int, lane: Lane) -> None:
+    world.note(number, "task begins", lane=lane)
     for _ in range(3):
         await world.pause()
-    world.note(number, "task ends")
+    world.note(number, "task ends", lane=lane)
 
 
 async def use_side_task(
     scope: Scope, receive: Receive, send: Send, app: AsgiApp, layer: Layer, number: int, world: World
 ) -> None:
-    await asyncio.create_task(work(world, number))
+    await asyncio.create_task(work(world, number, world.lane()))
     await app(scope, receive, send)
 
 
 async def use_late_task(
     scope: Scope, receive: Receive, send: Send, app: AsgiApp, layer: Layer, number: int, world: World
 ) -> None:
-    task = asyncio.create_task(work(world, number))
+    task = asyncio.create_task(work(world, number, world.lane()))
     try:
         await app(scope, receive, send)
     finally:
@@ -412,7 +412,7 @@ async def use_late_task(
 async def use_outliving_task(
     scope: Scope, receive: Receive, send: Send, app: AsgiApp, layer: Layer, number: int, world: World
 ) -> None:
-    world.spawned.append(asyncio.create_task(work(world, number)))
+    world.spawned.append(asyncio.create_task(work(world, number, world.lane())))
     await app(scope, receive, send)
 
 
@@ -583,7 +583,7 @@ async def call(app: AsgiApp, world: World, request: Request) -> Seen:
         pieces=[message["body"] for message in sent if message["type"] == "http.response.body"],
         others=others,
         error=error,
-        log=world.log,
+        lanes=world.lanes,
     )
 
 

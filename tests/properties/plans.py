@@ -179,9 +179,14 @@ PIECES = st.lists(st.binary(min_size=1, max_size=6), max_size=3).map(tuple)
 WSGI_FORMS = [form for form in Form if form is not Form.RETURNING]
 
 
-def layers(deeds: list[Deed], forms: list[Form]) -> st.SearchStrategy[Layer]:
-    """Layers that do one of these."""
-    return st.builds(Layer, deed=st.sampled_from(deeds), form=st.sampled_from(forms), times=TIMES)
+def stacks(deeds: list[Deed], forms: list[Form], depth: int) -> st.SearchStrategy[tuple[Layer, ...]]:
+    """Stacks of layers that do a few of these: the same few deeds meet each other often."""
+
+    def of(few: list[Deed]) -> st.SearchStrategy[tuple[Layer, ...]]:
+        layer = st.builds(Layer, deed=st.sampled_from(few), form=st.sampled_from(forms), times=TIMES)
+        return st.lists(layer, max_size=depth).map(tuple)
+
+    return st.lists(st.sampled_from(deeds), min_size=1, max_size=4, unique=True).flatmap(of)
 
 
 def handlers(forms: list[Form], bodies: list[Body]) -> st.SearchStrategy[Handler]:
@@ -202,8 +207,7 @@ def handlers(forms: list[Form], bodies: list[Body]) -> st.SearchStrategy[Handler
 
 def plans(deeds: list[Deed], forms: list[Form], bodies: list[Body], depth: int = 6) -> st.SearchStrategy[Plan]:
     """Plans of stacks up to this depth."""
-    stack = st.lists(layers(deeds, forms), max_size=depth).map(tuple)
-    return st.builds(Plan, layers=stack, handler=handlers(forms, bodies))
+    return st.builds(Plan, layers=stacks(deeds, forms, depth), handler=handlers(forms, bodies))
 
 
 asgi_plans = plans([*COMMON, *ASYNC], [*Form], [Body.LIST])

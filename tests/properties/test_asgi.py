@@ -6,6 +6,7 @@ The oracle is a bare call of the app (`asgi_apps.call`), not a client of ours.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Coroutine
 from typing import Any
 
@@ -22,7 +23,7 @@ from .model import facts_of
 from .plans import Plan, Request, asgi_plans, portable_plans, requests
 from .worlds import Seen, World
 
-thorough = settings(max_examples=150, deadline=None, derandomize=True)
+thorough = settings(max_examples=int(os.environ.get("EX","150")), deadline=None, derandomize="EX" not in os.environ, report_multiple_bugs=False)
 brief = settings(max_examples=40, deadline=None, derandomize=True)
 
 

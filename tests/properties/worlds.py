@@ -24,28 +24,37 @@ class TranslatedError(Exception):
     """What a layer makes of what it catches."""
 
 
+Lane = list[tuple[Any, ...]]
+
+
 @dataclass
 class World:
     """What one app may change: each build has its own.
 
     Attributes:
-        log: What each step wrote, in order: a label, the context variable, the thread, the other context variables.
+        lanes: What was written, in order: a label, the context variable, the thread, the other context variables.
+            The steps share one lane; each task that runs beside them has its own.
         visits: How often each layer was called; -1 stands for the handler.
         spawned: The tasks that nobody waits for.
         pause: Lets other tasks run.
     """
 
-    log: list[tuple[Any, ...]] = field(default_factory=list)
+    lanes: list[Lane] = field(default_factory=lambda: [[]])
     visits: Counter[int] = field(default_factory=Counter)
     spawned: list[asyncio.Task[None]] = field(default_factory=list)
     pause: Callable[[], Awaitable[None]] = field(default=lambda: asyncio.sleep(0))
     home: int = field(default_factory=threading.get_ident)
 
-    def note(self, *label: object) -> None:
+    def lane(self) -> Lane:
+        """Add a lane for a task that runs beside the steps."""
+        self.lanes.append([])
+        return self.lanes[-1]
+
+    def note(self, *label: object, lane: Lane | None = None) -> None:
         """Write down that a step was here, and what it saw of its surroundings."""
         names = sorted(variable.name for variable in contextvars.copy_context())
         others = [name for name in names if not name.startswith("pytest_lifecycle")]
-        self.log.append((label, VALUE.get(), threading.get_ident() == self.home, others))
+        (self.lanes[0] if lane is None else lane).append((label, VALUE.get(), threading.get_ident() == self.home, others))
 
     def is_due(self, number: int, times: int) -> bool:
         """Count a call of a step that raises so many times; say whether it does now."""
@@ -103,7 +112,7 @@ class Seen:
         pieces: The pieces of the body, as they came.
         others: Whatever else was sent, in order.
         error: What the call raised.
-        log: What the app did besides (see `World`).
+        lanes: What the app did besides (see `World`).
     """
 
     status: int | None
@@ -111,4 +120,4 @@ class Seen:
     pieces: list[bytes]
     others: list[object]
     error: Told | None
-    log: list[tuple[Any, ...]]
+    lanes: list[Lane]
