@@ -27,6 +27,7 @@ LAYER_NAMES: dict[Form, list[str]] = {
     Form.WRAPPED: ["wrapper", "closure_layer"],
     Form.RENAMED: ["renamed_layer"],
     Form.RETURNING: ["returning_layer"],
+    Form.GENERATOR: ["generator_layer"],
 }
 """The steps that a layer of this form is, the outermost first; what a class inherits is marked, and no middleware."""
 
@@ -41,6 +42,7 @@ HANDLER_NAMES: dict[Form, list[str]] = {
     Form.WRAPPED: ["closure_handler"],
     Form.RENAMED: ["renamed_handler"],
     Form.RETURNING: ["returning_handler"],
+    Form.GENERATOR: ["generator_handler"],
 }
 
 

@@ -43,9 +43,7 @@ class Deed(StrEnum):
     STEPS = "steps"
     # Only in WSGI
     LIST = "list"
-    GENERATE = "generate"
     ITERABLE = "iterable"
-    WRITE = "write"
     EXC_INFO = "exc_info"
     INNER_THREAD = "inner thread"
 
@@ -68,7 +66,8 @@ class Form(StrEnum):
     DECORATED = "decorated"
     WRAPPED = "wrapped"
     RENAMED = "renamed"
-    RETURNING = "returning"
+    RETURNING = "returning"  # a function that gives a coroutine; only in ASGI
+    GENERATOR = "generator"  # a function that is a generator; only in WSGI
 
 
 class Point(StrEnum):
@@ -101,7 +100,7 @@ class Body(StrEnum):
 
     LIST = "list"
     GENERATOR = "generator"
-    GENERATED = "generated"
+    LATE_START = "late start"  # a generator that starts the response itself
     ITERABLE = "iterable"
     WRITE = "write"
 
@@ -176,6 +175,7 @@ class Request:
 
 TIMES = st.sampled_from([1, 2, 9])
 PIECES = st.lists(st.binary(min_size=1, max_size=6), max_size=3).map(tuple)
+ASGI_FORMS = [form for form in Form if form is not Form.GENERATOR]
 WSGI_FORMS = [form for form in Form if form is not Form.RETURNING]
 
 
@@ -210,8 +210,8 @@ def plans(deeds: list[Deed], forms: list[Form], bodies: list[Body], depth: int =
     return st.builds(Plan, layers=stacks(deeds, forms, depth), handler=handlers(forms, bodies))
 
 
-asgi_plans = plans([*COMMON, *ASYNC], [*Form], [Body.LIST])
-portable_plans = plans([deed for deed in [*COMMON, *ASYNC] if deed not in NEEDS_ASYNCIO], [*Form], [Body.LIST])
+asgi_plans = plans([*COMMON, *ASYNC], ASGI_FORMS, [Body.LIST])
+portable_plans = plans([deed for deed in [*COMMON, *ASYNC] if deed not in NEEDS_ASYNCIO], ASGI_FORMS, [Body.LIST])
 wsgi_plans = plans([*COMMON, *SYNC], WSGI_FORMS, [*Body])
 
 requests = st.builds(
