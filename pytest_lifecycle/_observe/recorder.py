@@ -186,6 +186,8 @@ class Recorder:
                     parent = call.parent = opened.root
                 elif parent is None or not call.is_step:
                     return
+                else:
+                    parent = call.parent
             if not probe.span:
                 self._begin_silently(probe, call)
                 return

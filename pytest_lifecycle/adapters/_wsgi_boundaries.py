@@ -17,8 +17,9 @@ from .._trace.exchange import Exchange
 from .._trace.span import Span
 from ._shape import is_call_of
 
-Late = list[tuple[Span, object]]
-"""Layers that returned before their response was started, each with the `start_response` that it was given."""
+Late = list[tuple[Span, object, bool]]
+"""Layers that returned before their response was started, each with the `start_response` that it was given, and
+whether what it returned may hold a generator that has not begun."""
 
 
 @final
@@ -96,7 +97,7 @@ class _Starter:
         if exchange.interface != "wsgi" or len(edge) != 4:
             return
         late: Late = edge[2]
-        for behind, start_response in late:
+        for behind, start_response, _ in late:
             if behind._send_code == key and is_call_of(start_response, frame):
                 behind._outer_head, behind._inner_head = head, behind.head_inside()
         if edge[3] == key and is_call_of(edge[1], frame):
@@ -130,7 +131,7 @@ def _head(status: object, headers: object) -> Head:
     return Head(int(code) if code.isascii() and code.isdecimal() else None, lines)
 
 
-def left(exchange: Exchange, span: Span) -> None:
+def left(exchange: Exchange, span: Span, body: object) -> None:
     """A layer returned: the response has left it, with the head that it gave to its `start_response`."""
     if span._crossed:
         return
@@ -139,7 +140,18 @@ def left(exchange: Exchange, span: Span) -> None:
         span._inner_head = span.head_inside()
     elif exchange.interface == "wsgi" and len(exchange.edge) == 4:
         late: Any = exchange.edge[2]
-        late.append((span, span._send))
+        late.append((span, span._send, body is not None and not isinstance(body, list | tuple)))
+
+
+def handed_on_by(parent: Span, exchange: Exchange) -> Span:
+    """Give the layer that handed the request on to a generator which begins now, and so after that layer returned."""
+    late: Any = exchange.edge[2]
+    for span, _, may_hold_it in reversed(late):
+        if may_hold_it and not span.reached_inner and parent in span.ancestors():
+            span.short_circuited = False
+            found: Span = span
+            return found
+    return parent
 
 
 def see_environ(span: Span, parent: Span, environ: Mapping[str, Any]) -> None:

@@ -11,11 +11,11 @@ from typing import Any, final
 
 from .._observe.contract import Adapter
 from .._observe.probe import Call, Callback, Probe, code_of
-from .._observe.recorder import OPAQUE, SUSPENDABLE
+from .._observe.recorder import GENERATOR, OPAQUE, SUSPENDABLE
 from .._trace.exchange import Exchange
 from .._trace.span import Kind, Span
 from ._shape import Shape, answered_itself, owner_name
-from ._wsgi_boundaries import Boundaries, left
+from ._wsgi_boundaries import Boundaries, handed_on_by, left
 
 SHAPE = Shape("environ", "start_response")
 
@@ -116,8 +116,12 @@ class WsgiAdapter(Adapter):
             environ, parent = call.values[environ_name], call.parent
             exchange = parent.exchange if parent is not None else None
             if exchange is not None and exchange.edge and environ is exchange.edge[0]:
-                return None  # handed on as it came, as most layers do
-            return self._open(parent, environ, call.values[start_response_name])
+                opened = None  # handed on as it came, as most layers do
+            else:
+                opened = self._open(parent, environ, call.values[start_response_name])
+            if parent is not None and opened is None and code.co_flags & GENERATOR and exchange.interface == "wsgi":
+                call.parent = handed_on_by(parent, exchange)
+            return opened
 
         return opens
 
@@ -145,7 +149,7 @@ def leave(call: Call) -> None:
         if not span._crossed:
             span._outer_head = None  # the response that it started went no further
         return
-    left(call.exchange, span)
+    left(call.exchange, span, call.result)
     if call.exchange.outermost is span:
         _keep_body(call)
 

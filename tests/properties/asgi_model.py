@@ -10,7 +10,7 @@ from .plans import Deed, Plan, Point
 
 
 class Message(NamedTuple):
-    """A message of the response; `inner` is its head before the innermost layer that it left."""
+    """A message of the response: its start, with the head that matters, or a piece of the body."""
 
     status: int | None
     lines: Lines
@@ -107,21 +107,8 @@ class Walk(Model):
 
         def changed(message: Message) -> None:
             if message.status is not None:
-                lines, by = dict(message.lines), f"by {number}"
-                before = lines.get("x-origin")
-                if deed is Deed.ADD:
-                    lines[f"x-{number}"] = "added"
-                    changes: tuple[object, object, object] = ({f"x-{number}": "added"}, {}, [])
-                elif before is None:
-                    changes = ({}, {}, [])
-                elif deed is Deed.CHANGE:
-                    lines["x-origin"] = by
-                    changes = ({}, {"x-origin": (before, by)}, [])
-                else:
-                    del lines["x-origin"]
-                    changes = ({}, {}, ["x-origin"])
-                step.changes = changes
-                message = Message(message.status, [*lines.items()])
+                lines, step.changes = self.change(deed, number, message.lines)
+                message = Message(message.status, lines)
             send(message)
 
         return changed

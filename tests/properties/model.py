@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from pytest_lifecycle import Kind, Trace
 
 from .plans import Cause, Deed, Form, Plan
 
 Lines = list[tuple[str, str]]
+Changes = tuple[dict[str, str], dict[str, tuple[str, str]], list[str]]
 LAYER_NAMES: dict[Form, list[str]] = {
     Form.CLOSURE: ["closure_layer"],
     Form.CLASS: ["ClassLayer"],
@@ -56,8 +56,10 @@ class Step:
         is_part: Whether it is only a part of the step around it.
         is_handler: Whether it is the app at the end.
         answered: Whether a middleware answered itself.
+        answers: Whether it will have, once it has returned.
         crossed: Whether a response has left it.
-        changes: What it did to the response.
+        changes: What it did to the response: what it added, changed and removed.
+        would_change: What it will have done, once it has returned.
     """
 
     name: str
@@ -65,8 +67,10 @@ class Step:
     is_part: bool = False
     is_handler: bool = False
     answered: bool = False
+    answers: bool = False
     crossed: bool = False
-    changes: tuple[Any, Any, Any] = ({}, {}, [])
+    changes: Changes = ({}, {}, [])
+    would_change: Changes = ({}, {}, [])
 
     @property
     def word(self) -> str:
@@ -162,6 +166,20 @@ class Model:
         if not step.crossed:
             step.crossed = True
             self.crossed.append(step)
+
+    @staticmethod
+    def change(deed: Deed, number: int, lines: Lines) -> tuple[Lines, Changes]:
+        """Do a layer's deed to a head; say what it changed."""
+        held, name, by = dict(lines), "x-origin", f"by {number}"
+        before = held.get(name)
+        if deed is Deed.ADD:
+            return [*lines, (f"x-{number}", "added")], ({f"x-{number}": "added"}, {}, [])
+        if before is None:
+            return lines, ({}, {}, [])
+        if deed is Deed.CHANGE:
+            return [*{**held, name: by}.items()], ({}, {name: (before, by)}, [])
+        del held[name]
+        return [*held.items()], ({}, {}, [name])
 
     def facts(self) -> dict[str, object]:
         """Say what the trace must be."""
