@@ -20,11 +20,6 @@ Send = Callable[[Message], None]
 BODY = Message(None, [])
 
 
-def facts_for(plan: Plan) -> dict[str, object]:
-    """Say what the trace of a request to this app must be."""
-    return Walk(plan).facts()
-
-
 class Walk(Model):
     """One request's way through a plan."""
 

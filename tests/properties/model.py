@@ -51,10 +51,11 @@ class Step:
     """A step of the model's trace.
 
     Attributes:
-        word: Its kind and name as `path` shows them.
+        name: Its name.
         parent: The step around it.
         is_part: Whether it is only a part of the step around it.
         is_handler: Whether it is the app at the end.
+        is_over: Whether it has returned, or raised.
         answered: Whether a middleware answered itself.
         answers: Whether it will have, once it has returned.
         crossed: Whether a response has left it.
@@ -66,6 +67,7 @@ class Step:
     parent: Step | None
     is_part: bool = False
     is_handler: bool = False
+    is_over: bool = False
     answered: bool = False
     answers: bool = False
     crossed: bool = False
@@ -86,17 +88,24 @@ class Raised(Exception):
         message: Its `str`.
         causes: What led to it.
         left: The steps that it has left.
+        handled_by: The step that got it then.
     """
 
     type: str
     message: str
     causes: tuple[str, ...] = ()
     left: list[Step] = field(default_factory=list)
+    handled_by: str | None = None
 
-    @property
-    def handled_by(self) -> str | None:
-        parent = self.left[-1].parent
-        return None if parent is None else parent.name
+    def leave(self, steps: list[Step]) -> None:
+        """It leaves these steps, the innermost last."""
+        for step in reversed(steps):
+            step.is_over = True
+            self.left.append(step)
+            around = step.parent
+            while around is not None and around.is_over:
+                around = around.parent
+            self.handled_by = None if around is None else around.name
 
     @property
     def crossed(self) -> tuple[str, ...]:
@@ -153,7 +162,7 @@ class Model:
         try:
             yield
         except Raised as raised:
-            raised.left += reversed(steps)
+            raised.leave(steps)
             raise
 
     def start(self, status: int) -> None:

@@ -49,7 +49,7 @@ class Generated:
                 walk.leave(step)
             raise
         except Raised as raised:
-            raised.left += self.carriers
+            raised.leave(self.carriers[::-1])
             raise
         finally:
             walk.current = before
@@ -59,11 +59,6 @@ class Generated:
 
 
 Pieces = list[None] | Opaque | Generated
-
-
-def facts_for(plan: Plan) -> dict[str, object]:
-    """Say what the trace of a request to this app must be."""
-    return Walk(plan).facts()
 
 
 def read(body: Pieces) -> Iterator[None]:
@@ -95,22 +90,28 @@ class Walk(Model):
     Attributes:
         current: The step that is running.
         sent: Whether a piece of the body has left the app.
+        is_cut: Whether the app may have run on after its outermost call returned. Only a driver of ours sees that:
+            for any other client, the request is over then (see docs/explanation/what-it-cannot-see.md).
     """
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         self.current: Step | None = None
         self.sent = False
+        self.is_cut = False
         try:
             body = self.run(0, self.edge)
+            self.is_cut = isinstance(body, Opaque) and self.steps[0].is_over
             try:
                 for _ in read(body):
                     self.sent = True
             finally:
                 close(body)
-        except Raised:
+        except Raised as raised:
             self.escaped = True
-        self.errors = [error for error in self.errors if error.left]
+            if not raised.left:  # from a `close()` after all layers had returned
+                raised.left.append(Step("wsgi", None))
+        self.errors = [error for error in self.errors if error.left]  # none is known of the `close()` of a layer's own
 
     def edge(self, status: int, lines: Lines, error: Raised | None) -> None:
         if error is not None and self.sent:
@@ -121,6 +122,7 @@ class Walk(Model):
 
     def leave(self, step: Step) -> None:
         """A step has returned."""
+        step.is_over = True
         self.cross(step)
         step.answered = step.answers
         step.changes = step.would_change
