@@ -66,7 +66,12 @@ def _required_parameters(app: Any) -> int | None:
 
 
 def single_callable(app: Any) -> AsgiApp:
-    """Give an ASGI 2 app, which is called twice, as an ASGI 3 app; any other as it is."""
+    """Give an ASGI 2 app, which is called twice, as an ASGI 3 app; any other as it is.
+
+    To asgiref, each function that is not `async` is one of ASGI 2, also one that returns the coroutine of another.
+    """
+    if _required_parameters(app) == 3:
+        return cast("AsgiApp", app)
     from asgiref import compatibility
 
     functions: Any = compatibility  # they have no types

@@ -63,6 +63,7 @@ class Boundaries:
         if id(code) not in self._starters:
             self._starters[id(code)] = starter = _Starter(code, bound_arguments(start_response))
             watcher.watch(Probe(code, span=False, passing=starter.passed))
+            watcher.watch(Probe(code, span=False, leaving=starter.returned))
         return id(code)
 
 
@@ -78,6 +79,7 @@ class _Starter:
     def __init__(self, code: types.CodeType, index: int) -> None:
         self.code = code  # keeps it alive: ids are keys
         self.index = index
+        self._before: dict[int, tuple[int | None, list[tuple[bytes, bytes]]]] = {}  # by the frame of a call
 
     def passed(self, frame: types.FrameType, span: Span) -> None:
         """The response is started: its head passes each layer that was given this very callable."""
@@ -101,7 +103,14 @@ class _Starter:
             if behind._send_code == key and is_call_of(start_response, frame):
                 behind._outer_head, behind._inner_head = head, behind.head_inside()
         if edge[3] == key and is_call_of(edge[1], frame):
+            self._before[id(frame)] = (exchange.status, exchange.raw_headers)
             _started(exchange, head, span)
+
+    def returned(self, call: Call) -> None:
+        """The server took the head, or raised: a head that comes with `exc_info` is too late after the first piece."""
+        before = self._before.pop(id(call.frame), None)
+        if before is not None and call.error is not None and call.exchange.captures:
+            call.exchange.status, call.exchange.raw_headers = before
 
     def _arguments(self, values: Mapping[str, Any]) -> list[Any]:
         code = self.code

@@ -16,6 +16,9 @@ from .plans import Cause, Deed, Form, Plan
 
 Lines = list[tuple[str, str]]
 Changes = tuple[dict[str, str], dict[str, tuple[str, str]], list[str]]
+FIXED = frozenset({"x-answer", "x-echo"})
+"""The headers that say who answered and what was asked; no layer's deed is about them."""
+
 LAYER_NAMES: dict[Form, list[str]] = {
     Form.CLOSURE: ["closure_layer"],
     Form.CLASS: ["ClassLayer"],
@@ -218,7 +221,7 @@ class Model:
         }
 
     def _outcome(self, is_handled: bool) -> str:
-        if self.escaped or self.status == 500:
+        if self.escaped or (self.status == 500 and self.errors):
             return "error"
         if self.status is None:
             return "no_response"
@@ -238,7 +241,12 @@ def facts_of(trace: Trace, plan: Plan) -> dict[str, object]:
         "answered": [span.name for span in middleware if span.short_circuited],
         "refused_by": trace.refused_by,
         "changes": [
-            (span.name, changes.added, changes.changed, changes.removed)
+            (
+                span.name,
+                {name: value for name, value in changes.added.items() if name not in FIXED},
+                changes.changed,
+                [name for name in changes.removed if name not in FIXED],
+            )
             for span in middleware
             for changes in [span.response_changes]
         ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -13,6 +14,7 @@ from typing import Any
 
 from .plans import Cause
 
+HERE = os.path.dirname(__file__)
 VALUE: contextvars.ContextVar[str] = contextvars.ContextVar("value", default="none")
 
 
@@ -95,9 +97,11 @@ def tell(error: BaseException | None) -> Told | None:
 
 
 def _been(traceback: TracebackType | None) -> list[tuple[str, int]]:
+    """Give the functions of a traceback; with the lines in these apps, since a thread's future may be done or not."""
     been = []
     while traceback is not None:
-        been.append((traceback.tb_frame.f_code.co_qualname, traceback.tb_lineno))
+        code = traceback.tb_frame.f_code
+        been.append((code.co_qualname, traceback.tb_lineno if HERE in code.co_filename else 0))
         traceback = traceback.tb_next
     return been
 

@@ -203,15 +203,16 @@ class Walk(Model):
                 collected(run(lambda status, lines, error: None))
                 return run(start)
             case Deed.RETRY | Deed.SWALLOW | Deed.EXC_INFO | Deed.TRANSLATE:
-                return self.catch(layer.deed, number, run, start)
+                return self.catch(layer.deed, number, run, start, own)
             case _:
                 return run(start)
 
-    def catch(self, deed: Deed, number: int, run: Callable[[Start], Pieces], start: Start) -> Pieces:
-        started: list[int] = []
+    def catch(self, deed: Deed, number: int, run: Callable[[Start], Pieces], start: Start, own: Step) -> Pieces:
+        started: list[Lines] = []
+        begun = len(self.steps)
 
         def noticing(status: int, lines: Lines, error: Raised | None) -> None:
-            started.append(status)
+            started.append(lines)
             start(status, lines, error)
 
         try:
@@ -223,6 +224,8 @@ class Walk(Model):
             if deed is Deed.RETRY and started:
                 raise
             if deed is Deed.EXC_INFO:
+                if started and self.steps[begun].crossed:  # it was raised by the `close()` of what came from inside
+                    own.would_change = ({}, {}, [name for name, _ in started[-1]])
                 start(500, [], raised)
             elif deed is Deed.SWALLOW and not started:
                 start(500, [], None)
