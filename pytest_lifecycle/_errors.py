@@ -14,6 +14,8 @@ SLUGS: Final = {
     "body-not-kept": "The response's body went past another client as a stream, or was too large to keep.",
     "client-closed": "A client was used after it was closed.",
     "deadline": "The app did not answer in time.",
+    "file-not-read": "A file that the plugin was to read is not there, or is not what it should be.",
+    "file-not-written": "A file that the plugin was to write cannot be written.",
     "lifespan-deadline": "The app's startup or shutdown did not end in time.",
     "lifespan-failed": "The app reported that its startup or shutdown failed.",
     "no-loop": "An async client was used outside a running asyncio or trio loop.",

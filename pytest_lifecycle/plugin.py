@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Generator, Iterable
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +21,7 @@ from ._fixtures import (
     lifecycle_traces,
     lifecycle_unused_overrides,
 )
+from ._run import options
 from ._settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ REDACTOR: pytest.StashKey[Token[Redactor]] = pytest.StashKey()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options."""
     _settings.declare(parser)
+    options.declare(parser)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -54,7 +57,10 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read and check the settings."""
-    settings = config.stash[SETTINGS] = _settings.read(config)
+    settings = _settings.read(config)
+    if options.watches_suite(config):
+        settings = replace(settings, observes_all=True)
+    config.stash[SETTINGS] = settings
     if settings.redact or settings.redact_allow:
         from ._show.redact import ACTIVE
 
@@ -63,6 +69,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from ._shown import ShownRequests
 
         config.pluginmanager.register(ShownRequests(), "lifecycle-shown")
+    options.register(config)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

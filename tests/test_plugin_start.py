@@ -18,6 +18,8 @@ LIGHT = {
     "pytest_lifecycle._collect",
     "pytest_lifecycle._fixtures",
     "pytest_lifecycle._hookspecs",
+    "pytest_lifecycle._run",
+    "pytest_lifecycle._run.options",
     "pytest_lifecycle._settings",
     "pytest_lifecycle._shown",
     "pytest_lifecycle.plugin",

@@ -265,6 +265,8 @@ class Recorder:
                 probe.leaving(call)
         except Exception as fault:
             self._fault(probe, fault, span)
+        if span.kind is Kind.HANDLER and span._frame is not None:
+            span.source = (span._frame.f_code.co_filename, span._frame.f_code.co_firstlineno)
         span.close()
         if not probe.span:
             if probe.inherits is not None:

@@ -15,6 +15,12 @@ BODY_LIMIT = 16 * 1024 * 1024
 """How many bytes of a response are kept that another client asked for; our own clients keep all."""
 
 
+CREDENTIALS = frozenset(
+    {"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token", "x-access-token"}
+)
+"""The headers that tell who asks, in lower case."""
+
+
 class Message(NamedTuple):
     """One message of the protocol at the app's edge.
 
@@ -45,6 +51,7 @@ class Exchange:
         url: The URL as sent.
         root: The span that all steps of this request are in.
         parent: The span of another request that made this one; None for most.
+        is_anonymous: Whether the request brought no credentials (see `CREDENTIALS`).
         is_over: Whether the request has ended.
         gave_up: Whether the client cancelled the app at its deadline: what was cancelled is no error of the app.
         captures: Whether the observer takes the response from what crosses the app's edge.
@@ -84,6 +91,7 @@ class Exchange:
         "gave_up",
         "head",
         "interface",
+        "is_anonymous",
         "is_over",
         "left",
         "messages",
@@ -111,6 +119,7 @@ class Exchange:
         self.url = url
         self.parent = parent
         self.captures = True
+        self.is_anonymous = True
         self.is_over = False
         self.gave_up = False
         self.status: int | None = None

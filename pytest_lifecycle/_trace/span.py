@@ -50,6 +50,7 @@ class Span:
         children: The steps that began inside it, in the order begun.
         parent: The step it began in; None for the root.
         thread: `threading.get_ident` of the thread it began in.
+        source: The file and the first line of its code; only of handlers.
         short_circuited: True where it answered itself instead of calling what it wraps.
         reached_inner: Whether the request was handed on to another layer, a router or a handler inside it.
         expected: What the observer expects to run beneath it, while it runs.
@@ -81,6 +82,7 @@ class Span:
         "parent",
         "reached_inner",
         "short_circuited",
+        "source",
         "start",
         "target",
         "thread",
@@ -108,6 +110,7 @@ class Span:
         self.short_circuited = False
         self.reached_inner = False
         self.expected: Mapping[int, Any] | None = None
+        self.source: tuple[str, int] | None = None
         self._attributes: dict[str, Any] | None = None
         self._frame: FrameType | None = None
         self._previous: Span | None = None

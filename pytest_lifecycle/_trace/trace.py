@@ -44,6 +44,7 @@ class Trace:
         status: The status code; None where no response was started.
         root: The whole tree, framework internals included.
         parent: The span of another request whose handling made this one; None for most.
+        is_anonymous: Whether the request brought no credentials: no authorization, cookie, API key or token header.
         history: The redirects that were followed to get here, oldest first.
         warnings: Protocol faults of the app, and faults of an adapter.
 
@@ -67,6 +68,7 @@ class Trace:
         self.status = exchange.status
         self.root = exchange.root
         self.parent = exchange.parent
+        self.is_anonymous = exchange.is_anonymous
         self.history: list[Trace] = []
         self.warnings = exchange.warnings
 

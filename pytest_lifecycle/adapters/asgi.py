@@ -16,7 +16,7 @@ from .._observe.probe import Call, Callback, Probe, bound_arguments, code_of
 from .._observe.recorder import OPAQUE
 from .._trace import websocket
 from .._trace.changes import Head
-from .._trace.exchange import Exchange
+from .._trace.exchange import CREDENTIALS, Exchange
 from .._trace.lifespan import started
 from .._trace.span import Kind, Span
 from .._trace.websocket import head_of
@@ -24,6 +24,7 @@ from ._shape import Shape, answered_itself, is_call_of
 
 SHAPE = Shape("scope", "receive", "send")
 SCOPE_TYPES = frozenset({"http", "websocket", "lifespan"})
+CREDENTIAL_HEADERS = frozenset(name.encode() for name in CREDENTIALS)
 HEADS = frozenset({"http.response.start", "websocket.accept", "websocket.close", "websocket.http.response.start"})
 """The messages that begin a response; a WebSocket is closed before it is accepted, or is no start any more."""
 
@@ -131,8 +132,11 @@ class AsgiAdapter(Adapter):
         self._watch_edge(opened, scope, receive, send)
         return opened
 
-    def _watch_edge(self, exchange: Exchange, scope: object, receive: object, send: object) -> None:
+    def _watch_edge(self, exchange: Exchange, scope: Any, receive: object, send: object) -> None:
         code = code_of(send)
+        headers = scope.get("headers")
+        if isinstance(headers, list | tuple):
+            exchange.is_anonymous = CREDENTIAL_HEADERS.isdisjoint([name.lower() for name, _ in headers])
         exchange.edge = (scope, receive, send, code)
         if code is not None and id(code) not in self._senders:
             self._watch_send(code, send)

@@ -1,0 +1,117 @@
+"""The requests of every test, brought to where the run is summed up.
+
+A test's requests travel with its last report: so it makes no difference whether tests run here or in xdist's workers,
+and what a worker saw until it died is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, Final, final
+
+import pytest
+
+from .._collect import deliver
+from .._suite.record import Record, record_of
+from .._suite.suite import Suite
+
+if TYPE_CHECKING:
+    from .._trace.trace import Trace
+
+ATTRIBUTE: Final = "lifecycle_requests"
+"""Where a test's last report carries its requests; such attributes come through xdist."""
+
+Requests = dict[str, list[Record]]
+"""Requests by who made them: an empty string for the test itself, or the name of a fixture of a wider scope."""
+
+REQUESTS: Final = pytest.StashKey[Requests]()
+
+
+@final
+class Collecting:
+    """Keeps a record of every observed request.
+
+    Attributes:
+        suite: All of the run; complete only in the process that the user started.
+    """
+
+    NAME: Final = "lifecycle-collecting"
+
+    def __init__(self) -> None:
+        self.suite = Suite()
+        self._item: pytest.Item | None = None
+        self._fixture = ""
+
+    @staticmethod
+    def of(item: pytest.Item) -> list[Record]:
+        """Give the requests that this test itself has made so far, oldest first."""
+        return item.stash.get(REQUESTS, {}).get("", [])
+
+    # -- in the process that runs the test
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Begin a test."""
+        self._item = item
+        item.stash[REQUESTS] = {}
+        try:
+            return (yield)
+        finally:
+            self._item = None
+
+    def pytest_lifecycle_trace(self, item: pytest.Item, trace: Trace) -> None:
+        """Keep what is to be kept of a request."""
+        item.stash.setdefault(REQUESTS, {}).setdefault(self._fixture, []).append(record_of(trace))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
+        """Tell what a fixture of a wider scope asks for from what the test does that needs it first."""
+        if self._item is None or fixturedef.scope == "function":
+            return (yield)
+        deliver(self._item)
+        try:
+            return (yield)
+        finally:
+            self._deliver_for(fixturedef)
+
+    def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[Any]) -> None:
+        """Tell what a fixture's end asks for."""
+        if self._item is not None:
+            self._deliver_for(fixturedef)
+
+    def _deliver_for(self, fixturedef: pytest.FixtureDef[Any]) -> None:
+        assert self._item is not None
+        self._fixture = "" if fixturedef.scope == "function" else f"{fixturedef.baseid}::{fixturedef.argname}"
+        try:
+            deliver(self._item)
+        finally:
+            self._fixture = ""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Send a test's requests with its last report."""
+        report = yield
+        if report.when == "teardown":
+            requests = item.stash.get(REQUESTS, {})
+            vars(report)[ATTRIBUTE] = {
+                maker: [record.to_json() for record in records] for maker, records in requests.items()
+            }
+        return report
+
+    # -- in the process that sums up
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take a test's requests."""
+        requests: dict[str, list[dict[str, Any]]] | None = vars(report).get(ATTRIBUTE)
+        if requests is None:
+            return
+        self.suite.add_test(report.nodeid, map(Record.from_json, requests.get("", ())))
+        for maker, records in requests.items():
+            if maker:
+                self.suite.add_fixture(maker, map(Record.from_json, records))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, crashitem: str) -> None:
+        """Note a test that took its worker with it (pytest-xdist)."""
+        self.suite.lost.append(crashitem)

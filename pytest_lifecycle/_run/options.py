@@ -1,0 +1,60 @@
+"""The options of what looks at a whole run, and which of its plugins they ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from .collecting import Collecting
+
+ASKING: Final = ("lifecycle_report",)
+"""The command line options each of which has every request of every test observed."""
+
+
+def declare(parser: pytest.Parser) -> None:
+    """Declare the options of the command line and of the ini file."""
+    group = parser.getgroup("lifecycle")
+    group.addoption(
+        "--lifecycle-report",
+        action="append",
+        default=[],
+        metavar="json:PATH",
+        help="write every request of every test to a file",
+    )
+
+
+def watches_suite(config: pytest.Config) -> bool:
+    """Whether something is asked for that needs every request of every test."""
+    return any(config.getoption(name) for name in ASKING)
+
+
+def register(config: pytest.Config) -> None:
+    """Register the plugins that the options ask for, and what collects for them.
+
+    Raises:
+        pytest.UsageError: An option has a value it cannot have, or does not go with another.
+    """
+    if not watches_suite(config):
+        return
+    from .collecting import Collecting
+
+    collecting = Collecting()
+    config.pluginmanager.register(collecting, Collecting.NAME)
+    for plugin in _asked_for(config, collecting):
+        config.pluginmanager.register(plugin, f"lifecycle-{type(plugin).__name__.lower()}")
+
+
+def _asked_for(config: pytest.Config, collecting: Collecting) -> Iterator[object]:
+    """Make the plugins that the options ask for, each in a file of its own."""
+    if config.getoption("lifecycle_report") and not is_worker(config):
+        from .report import Reporting
+
+        yield Reporting.configured(config, collecting.suite)
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process only runs tests, for another one that sums up (pytest-xdist)."""
+    return hasattr(config, "workerinput")

@@ -1,0 +1,38 @@
+"""All requests of one run, by who made them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import final
+
+from .record import Record
+
+
+@final
+class Suite:
+    """The requests of a run.
+
+    Attributes:
+        tests: The requests of each test that has ended, by its node id.
+        fixtures: The requests that each fixture of a wider scope than a test made as it was set up or torn down, once
+            each: which test needed it first is chance.
+        lost: The tests whose requests are unknown, since the process that ran them died.
+    """
+
+    def __init__(self) -> None:
+        self.tests: dict[str, list[Record]] = {}
+        self.fixtures: dict[str, dict[Record, None]] = {}
+        self.lost: list[str] = []
+
+    def add_test(self, nodeid: str, records: Iterable[Record]) -> None:
+        """Add what a test asked for; a test that was run again counts as it ended last."""
+        self.tests[nodeid] = list(records)
+
+    def add_fixture(self, name: str, records: Iterable[Record]) -> None:
+        """Add what a fixture asked for; each worker sets it up anew."""
+        self.fixtures.setdefault(name, {}).update(dict.fromkeys(records))
+
+    def records(self) -> Iterator[Record]:
+        """Give every request of the run."""
+        for records in (*self.tests.values(), *self.fixtures.values()):
+            yield from records
