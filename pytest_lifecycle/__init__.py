@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ._errors import UsageProblem as UsageProblem
     from ._errors import WebSocketClosed as WebSocketClosed
     from ._trace.changes import ResponseChanges as ResponseChanges
+    from ._trace.declared import DeclaredMiddleware as DeclaredMiddleware
+    from ._trace.declared import DeclaredRoute as DeclaredRoute
     from ._trace.dependencies import DependencyRun as DependencyRun
     from ._trace.exchange import Message as Message
     from ._trace.facts import Outcome as Outcome
@@ -34,6 +36,8 @@ _HOMES = {
     "AsyncClient": "._client",
     "Client": "._client",
     "DeadlineExceeded": "._errors",
+    "DeclaredMiddleware": "._trace.declared",
+    "DeclaredRoute": "._trace.declared",
     "DependencyRun": "._trace.dependencies",
     "Kind": "._trace.span",
     "LifecycleError": "._errors",
@@ -57,6 +61,8 @@ __all__ = [
     "AsyncClient",
     "Client",
     "DeadlineExceeded",
+    "DeclaredMiddleware",
+    "DeclaredRoute",
     "DependencyRun",
     "Kind",
     "LifecycleError",

@@ -18,6 +18,7 @@ from ._observe.probe import Probe
 from ._observe.profiling import ProfilingSource
 from ._observe.recorder import Recorder, probes_of
 from ._observe.select import make_source
+from ._trace.declared import Declared
 from ._trace.exchange import Exchange
 from ._trace.lifespan import part_phases
 from ._trace.routing import shadowed
@@ -157,12 +158,39 @@ class Session:
         if isinstance(self._source, ProfilingSource):
             self._source.resolve(error)
 
-    def _start(self) -> None:
+    def declared(self, app: object) -> Declared | None:
+        """Give what an app declares, without a request; None where no adapter knows it."""
+        found = self._declared(app, ())
+        return None if found is None else Declared(tuple(r for r in found.routes if r.pattern), found.middleware)
+
+    def _declared(self, app: object, around: tuple[int, ...]) -> Declared | None:
+        """Ask the most specific adapter first. An app that is inside of itself is asked once."""
+        if id(app) in around:
+            return None
+        for adapter in self._able():
+            found = adapter.declared(app, lambda inner: self._declared(inner, (*around, id(app))))
+            if found is not None:
+                return found
+        return None
+
+    def declared_state(self, app: object) -> object:
+        """Give what changes as the declared parts of an app do."""
+        states = (adapter.state_of(app) for adapter in self._able())
+        return next((state for state in states if state is not None), None)
+
+    def _able(self) -> Iterator[Adapter]:
+        self._add_builtin()
+        return (adapter for adapter in reversed(self._adapters) if _is_imported(adapter.module))
+
+    def _add_builtin(self) -> None:
         if not self._has_builtin:
             from .adapters import builtin_adapters
 
             self._adapters[:0] = builtin_adapters()
             self._has_builtin = True
+
+    def _start(self) -> None:
+        self._add_builtin()
         recorder = Recorder(self._discover, self.publish, self._handler_failed, keeps_arguments=self._keeps_arguments)
         source = make_source(recorder)
         recorder.source = source
@@ -265,6 +293,8 @@ release = _session.release
 subscribe = _session.subscribe
 unsubscribe = _session.unsubscribe
 publish = _session.publish
+declared = _session.declared
+declared_state = _session.declared_state
 add_adapters = _session.add_adapters
 remove_adapters = _session.remove_adapters
 keep_arguments = _session.keep_arguments

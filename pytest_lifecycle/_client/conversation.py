@@ -23,6 +23,7 @@ from .._drive.wsgi import WsgiCall
 from .._errors import DeadlineExceeded, UsageProblem
 from .._observe.recorder import CURRENT
 from .._show.redact import redact_url
+from .._trace.declared import Declared, DeclaredMiddleware, DeclaredRoute
 from .._trace.exchange import Exchange
 from .._trace.span import Span
 from .._trace.story import path_entry
@@ -96,6 +97,22 @@ class BaseClient:
 
     def _prepare(self) -> None:
         """Set what only one of the twins has; so that both share this signature."""
+
+    # -- what the app declares
+
+    def routes(self) -> list[DeclaredRoute]:
+        """Give the routes that the app declares, in the order declared, without a request."""
+        return list(self._declared().routes)
+
+    def stack(self) -> list[DeclaredMiddleware]:
+        """Give the middleware that the app declares, without a request: that of the whole app first, outermost first.
+
+        Middleware that is declared and that no request goes through is among them: see `DeclaredMiddleware.active`.
+        """
+        return list(self._declared().middleware)
+
+    def _declared(self) -> Declared:
+        return session.declared(self.app) or Declared()
 
     # -- observation
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from time import perf_counter
 from typing import NamedTuple, final
 
@@ -72,6 +73,7 @@ class Exchange:
         closing: How a WebSocket was closed; None while it is open.
         errors: The exceptions that the framework took for a crash, not for an answer.
         framework: The name of the adapter that recognised the app; None for a bare app.
+        app: The outermost app that an adapter recognised, weakly; None for a bare app.
         warnings: Protocol faults of the app, and faults of an adapter.
         edge: The `scope` or `environ`, `send` or `start_response`, and `receive` of the outermost call, while it runs.
         outermost: The first step, where the observer itself opened the exchange: the request ends with it.
@@ -79,6 +81,7 @@ class Exchange:
 
     __slots__ = (
         "answers",
+        "app",
         "body",
         "body_size",
         "captures",
@@ -139,10 +142,19 @@ class Exchange:
         self.head: Head | None = None
         self.closing: Closing | None = None
         self.framework: str | None = None
+        self.app: weakref.ref[object] | None = None
         self.warnings: list[str] = []
         self.edge: tuple[object, ...] = ()
         self.outermost: Span | None = None
         self.root = Span(Kind.APP, interface, builtin=True, exchange=self)
+
+    def belong_to(self, app: object) -> None:
+        """Note the app that an adapter recognised; one that is inside of another one counts as a part of it."""
+        if self.app is None:
+            try:
+                self.app = weakref.ref(app)
+            except TypeError:  # its class has slots
+                return
 
     def respond(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Note that the response was started."""

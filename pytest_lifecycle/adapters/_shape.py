@@ -10,7 +10,9 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, final
 
-from .._observe.probe import Call, Step, code_of, plain_name
+from .._observe.contract import Inside
+from .._observe.probe import Call, Step, code_of, location_of, name_of, plain_name
+from .._trace.declared import ANY, Declared, DeclaredMiddleware, DeclaredRoute
 from .._trace.span import Kind, Span
 from .._trace.story import handler_of
 
@@ -116,12 +118,54 @@ class Shape:
             if self.is_app(value) or (name in INNER_NAMES and self._takes_as_many(value)):
                 yield value
 
+    def opened(self, app: Any) -> tuple[DeclaredMiddleware | None, object]:
+        """Look into an app without calling it.
+
+        Returns:
+            Itself as a middleware with the app inside it; None and the app where it holds no other.
+        """
+        if isinstance(app, type | types.MethodType) or not (self.is_app(app) or self._takes_as_many(app)):
+            return None, app
+        code = code_of(app)
+        assert code is not None
+        is_function = isinstance(app, types.FunctionType)
+        inner = next(self._inner_apps(code, None if is_function else app, closure_of(app)), None)
+        return (None, app) if inner is None else (DeclaredMiddleware(name_of(app), location_of(app)), inner)
+
     def _takes_as_many(self, value: object) -> bool:
         code = code_of(value)
         if code is None or isinstance(value, type):
             return False
         takes_self = not isinstance(value, types.FunctionType)
         return code.co_argcount == len(self.parameters) + takes_self
+
+
+def closure_of(function: object) -> dict[str, object]:
+    """Give what the closure of a function holds, by name; a cell that is empty is left out."""
+    code = getattr(function, "__code__", None)
+    held: dict[str, object] = {}
+    for name, cell in zip(code.co_freevars if code else (), getattr(function, "__closure__", None) or (), strict=True):
+        try:
+            held[name] = cell.cell_contents
+        except ValueError:
+            continue
+    return held
+
+
+def declared_around(shape: Shape, app: object, inside: Inside) -> Declared | None:
+    """Give what a wrapper declares that somebody put around an app by hand; what is no wrapper is a route's end."""
+    layer, inner = shape.opened(app)
+    if layer is None:
+        if not shape.is_app(app) or isinstance(app, type):
+            return None
+        return Declared((DeclaredRoute(ANY, "", handler=name_of(app), source=source_of(app)),))
+    return (inside(inner) or Declared()).within([layer])
+
+
+def source_of(function: object) -> tuple[str, int] | None:
+    """Say where a function's code begins, as `Span.source` does; None where it is compiled."""
+    code = code_of(function)
+    return None if code is None else (code.co_filename, code.co_firstlineno)
 
 
 def _has_method(owner: Any, code: types.CodeType) -> bool:

@@ -11,16 +11,17 @@ from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any, final
 
-from .._observe.contract import Adapter
+from .._observe.contract import Adapter, Inside
 from .._observe.probe import Call, Callback, Probe, bound_arguments, code_of
 from .._observe.recorder import OPAQUE
 from .._trace import websocket
 from .._trace.changes import Head
+from .._trace.declared import Declared
 from .._trace.exchange import CREDENTIALS, Exchange
 from .._trace.lifespan import started
 from .._trace.span import Kind, Span
 from .._trace.websocket import head_of
-from ._shape import Shape, answered_itself, is_call_of
+from ._shape import Shape, answered_itself, declared_around, is_call_of
 
 SHAPE = Shape("scope", "receive", "send")
 SCOPE_TYPES = frozenset({"http", "websocket", "lifespan"})
@@ -56,6 +57,9 @@ class AsgiAdapter(Adapter):
             answering=answered_itself,
             carries=True,
         )
+
+    def declared(self, app: object, inside: Inside) -> Declared | None:
+        return declared_around(SHAPE, app, inside)
 
     def layer(
         self,

@@ -9,12 +9,13 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any, final
 
-from .._observe.contract import Adapter
+from .._observe.contract import Adapter, Inside
 from .._observe.probe import Call, Callback, Probe, code_of
 from .._observe.recorder import OPAQUE, SUSPENDABLE
+from .._trace.declared import Declared
 from .._trace.exchange import CREDENTIALS, Exchange
 from .._trace.span import Kind, Span
-from ._shape import Shape, answered_itself, owner_name
+from ._shape import Shape, answered_itself, declared_around, owner_name
 from ._wsgi_boundaries import Boundaries, left
 
 SHAPE = Shape("environ", "start_response")
@@ -62,6 +63,9 @@ class WsgiAdapter(Adapter):
             leave(call)
 
         return Probe(function, Kind.RESPONSE, name=owner_name, builtin=True, entering=see_edge, leaving=end)
+
+    def declared(self, app: object, inside: Inside) -> Declared | None:
+        return declared_around(SHAPE, app, inside)
 
     def layer(
         self,
