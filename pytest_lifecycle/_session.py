@@ -180,7 +180,12 @@ class Session:
 
     def _able(self) -> Iterator[Adapter]:
         self._add_builtin()
-        return (adapter for adapter in reversed(self._adapters) if _is_imported(adapter.module))
+        return (
+            adapter
+            for adapter in reversed(self._adapters)
+            if type(adapter).declared is not Adapter.declared
+            if not adapter.module or adapter.module in sys.modules
+        )
 
     def _add_builtin(self) -> None:
         if not self._has_builtin:

@@ -10,7 +10,8 @@ import pytest
 if TYPE_CHECKING:
     from .collecting import Collecting
 
-ASKING: Final = ("lifecycle_report",)
+COVERAGE: Final = ("lifecycle_cov", "lifecycle_cov_report", "lifecycle_cov_fail_under")
+ASKING: Final = ("lifecycle_report", *COVERAGE, "lifecycle_map")
 """The command line options each of which has every request of every test observed."""
 
 
@@ -24,11 +25,39 @@ def declare(parser: pytest.Parser) -> None:
         metavar="json:PATH",
         help="write every request of every test to a file",
     )
+    _declare_coverage(parser, group)
+
+
+def _declare_coverage(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
+    group.addoption("--lifecycle-cov", action="store_true", help="show which routes the tests reached, and how")
+    group.addoption(
+        "--lifecycle-cov-report",
+        action="append",
+        default=[],
+        metavar="KIND:PATH",
+        help="write the same to a file: json:PATH or md:PATH",
+    )
+    group.addoption(
+        "--lifecycle-cov-fail-under",
+        type=float,
+        metavar="N",
+        help="fail if less than so many percent of the routes were reached",
+    )
+    group.addoption(
+        "--lifecycle-map",
+        metavar="PATH",
+        help="write the routes and the middleware that the app declares to a .json or .md file; - to the terminal",
+    )
+    parser.addini("lifecycle_cov_omit", "patterns of routes that coverage leaves out; '*' is a wildcard", "args", [])
 
 
 def watches_suite(config: pytest.Config) -> bool:
     """Whether something is asked for that needs every request of every test."""
-    return any(config.getoption(name) for name in ASKING)
+    return any(_is_given(config, name) for name in ASKING)
+
+
+def _is_given(config: pytest.Config, name: str) -> bool:
+    return config.getoption(name) not in (None, False, [])
 
 
 def register(config: pytest.Config) -> None:
@@ -40,9 +69,11 @@ def register(config: pytest.Config) -> None:
     if not watches_suite(config):
         return
     from .collecting import Collecting
+    from .declaring import Declaring
 
     collecting = Collecting()
     config.pluginmanager.register(collecting, Collecting.NAME)
+    config.pluginmanager.register(Declaring(collecting.suite), "lifecycle-declaring")
     for plugin in _asked_for(config, collecting):
         config.pluginmanager.register(plugin, f"lifecycle-{type(plugin).__name__.lower()}")
 
@@ -53,6 +84,14 @@ def _asked_for(config: pytest.Config, collecting: Collecting) -> Iterator[object
         from .report import Reporting
 
         yield Reporting.configured(config, collecting.suite)
+    if any(_is_given(config, name) for name in COVERAGE) and not is_worker(config):
+        from .coverage import RouteCoverage
+
+        yield RouteCoverage.configured(config, collecting.suite)
+    if _is_given(config, "lifecycle_map") and not is_worker(config):
+        from .app_map import AppMap
+
+        yield AppMap.configured(config, collecting.suite)
 
 
 def is_worker(config: pytest.Config) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from .._trace.declared import Declared
 from .files import FileProblem, read_object, write_whole
 from .record import Record
 from .suite import Suite
@@ -22,6 +23,7 @@ def to_json(suite: Suite) -> dict[str, Any]:
         "tests": {nodeid: _lines(records) for nodeid, records in sorted(suite.tests.items())},
         "fixtures": {name: _lines(list(records)) for name, records in sorted(suite.fixtures.items())},
         "lost": sorted(suite.lost),
+        "declared": suite.declared.to_json(),
     }
 
 
@@ -68,3 +70,5 @@ def _fill(suite: Suite, data: Mapping[str, Any]) -> None:
     for name, records in data["fixtures"].items():
         suite.add_fixture(name, map(Record.from_json, records))
     suite.lost.extend(data["lost"])
+    if data.get("declared"):
+        suite.add_declared(Declared.from_json(data["declared"]))

@@ -66,11 +66,6 @@ class DeclaredMiddleware:
     active: bool = True
     reason: str = ""
 
-    @property
-    def order(self) -> tuple[object, ...]:
-        """What middleware of several apps is sorted by: that of whole apps first."""
-        return (self.where != "app", self.where, self.name, self.target, not self.active, self.reason)
-
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -115,11 +110,15 @@ class Declared:
 
     @classmethod
     def union(cls, parts: Iterable[Declared]) -> Declared:
-        """Give what several apps declare together, each part once, sorted."""
-        kept = tuple(parts)
-        routes = sorted({route for part in kept for route in part.routes}, key=lambda route: route.order)
-        middleware = {layer for part in kept for layer in part.middleware}
-        return cls(tuple(routes), tuple(sorted(middleware, key=lambda layer: layer.order)))
+        """Give what several apps declare together: the same for the same apps, in whatever order they come.
+
+        Routes are sorted, and equal ones are one. Middleware stays in the order of its app.
+        """
+        distinct = sorted(set(parts), key=repr)
+        routes = sorted({route for part in distinct for route in part.routes}, key=lambda route: route.order)
+        if len(distinct) == 1:
+            return cls(tuple(routes), distinct[0].middleware)
+        return cls(tuple(routes), tuple(dict.fromkeys(layer for part in distinct for layer in part.middleware)))
 
     def to_json(self) -> dict[str, Any]:
         """Give it as JSON and execnet can hold it; what is as by default is left out."""

@@ -28,13 +28,11 @@ from tests.apps import (
     chat_app,
     django_app,
     django_shop,
-    drf_app,
     fastapi_app,
     flask_app,
     flask_shop,
     gallery_app,
     library_app,
-    validating_app,
 )
 
 TOKENS = {"gallery": "curator", "django shop": "root", "drf": "Token root", "flask shop": "clerk"}
@@ -73,6 +71,15 @@ def built(app: object) -> Iterator[Any]:
 def django_shop_app() -> Iterator[Any]:
     with django_shop.shop_settings():
         yield django_shop.build_wsgi()
+
+
+@contextmanager
+def drf_project() -> Iterator[Any]:
+    pytest.importorskip("rest_framework")
+    from tests.apps import drf_app
+
+    with drf_app.api_settings() as app:
+        yield app
 
 
 def mixed() -> Starlette:
@@ -130,10 +137,9 @@ APPS: dict[str, Callable[[Path], Any]] = {
     "flask": lambda _: built(flask_app.build()),
     "flask shop": lambda _: built(flask_shop.build()),
     "flask example": lambda _: built(create_app()),
-    "validating": lambda _: built(validating_app.build()),
     "django": lambda _: built(django_app.wsgi),
     "django shop": lambda _: django_shop_app(),
-    "drf": lambda _: drf_app.api_settings(),
+    "drf": lambda _: drf_project(),
     "mixed": lambda _: built(mixed()),
     "two flasks": lambda _: built(two_flasks()),
 }
