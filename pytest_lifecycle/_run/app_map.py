@@ -10,7 +10,6 @@ import pytest
 from .. import _session as observer
 from .._collect import prepare
 from .._errors import LifecycleError
-from .._settings import SETTINGS
 from .._suite.coverage_table import map_json, map_markdown
 from .._suite.files import FileProblem, write_whole
 from .._suite.suite import Suite
@@ -66,7 +65,9 @@ class AppMap:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
             return
         if not declared.routes:
-            self._said.append("the map has no routes: name the app by the ini option lifecycle_app, or ask it something")
+            self._said.append(
+                "the map has no routes: name the app by the ini option lifecycle_app, or ask it something"
+            )
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show it, or say where it is."""

@@ -39,13 +39,14 @@ class Declaring:
 
     # -- in the process that runs the tests
 
-    def pytest_sessionstart(self) -> None:
-        """Begin to look at traces."""
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        """Look at every trace."""
         observer.subscribe(self._look)
-
-    def pytest_unconfigure(self) -> None:
-        """Look no more."""
-        observer.unsubscribe(self._look)
+        try:
+            return (yield)
+        finally:
+            observer.unsubscribe(self._look)
 
     def _look(self, trace: Trace) -> None:
         """Read the app of a trace, unless that was done. Called in whatever thread the request ended."""
@@ -53,16 +54,20 @@ class Declaring:
         app = None if reference is None else reference()
         if reference is None or app is None:
             return
+        known = self._apps.get(id(app))
         try:
             state = observer.declared_state(app)
-            known = self._apps.get(id(app))
             if known is not None and known[0]() is app and known[1] == state:
                 return
             declared = observer.declared(app)
         except Exception as fault:  # an adapter's: it may not fail a request
-            self._failed.append(f"what {type(app).__qualname__} declares cannot be told: {type(fault).__name__}: {fault}")
+            self._failed.append(
+                f"what {type(app).__qualname__} declares cannot be told: {type(fault).__name__}: {fault}"
+            )
             state, declared = None, None
-        self._apps[id(app)] = (weakref.ref(app, lambda _, key=id(app): self._apps.pop(key, None)), state)
+        if known is None:
+            weakref.finalize(app, self._apps.pop, id(app), None).atexit = False
+        self._apps[id(app)] = (reference, state)
         if declared is not None and declared not in self._sent:
             self._sent.add(declared)
             self._unsent.append(declared)

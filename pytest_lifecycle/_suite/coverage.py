@@ -50,7 +50,8 @@ class RouteCoverage:
         is_declared: Whether an app declares it; otherwise it is known by its requests alone.
         outcomes: How often which outcome; ``"not_found"`` where the handler itself answered 404 or 410.
         refusals: How often which kind of refusal.
-        anonymous: What requests without credentials were told. One refusal is enough to be refused.
+        anonymous: What requests without credentials were told. One refusal is enough, or one redirect by what is
+            around the handler.
     """
 
     route: DeclaredRoute
@@ -81,7 +82,7 @@ class RouteCoverage:
         """Take what a request without credentials was told."""
         if not record.is_anonymous:
             return
-        if record.refusal in WHO:
+        if record.refusal in WHO or _is_sent_to_log_in(record):
             self.anonymous = Anonymous.REFUSED
         elif self.anonymous is Anonymous.NEVER_ASKED and (record.handler or record.outcome == Outcome.INVALID):
             self.anonymous = Anonymous.ALLOWED
@@ -146,9 +147,7 @@ class Coverage:
         return 100 * self.reached / len(self.counted) if self.counted else 0.0
 
 
-def coverage_of(
-    records: Iterable[Record], declared: Declared, *, omit: Iterable[str] = (), lost: int = 0
-) -> Coverage:
+def coverage_of(records: Iterable[Record], declared: Declared, *, omit: Iterable[str] = (), lost: int = 0) -> Coverage:
     """Work out what the requests of a run made of the apps.
 
     Args:
@@ -171,6 +170,11 @@ def coverage_of(
         elif not _is_omitted(_route_of(record), omitted):
             rows.add(record)
     return Coverage(rows.sorted(), [middleware[name] for name in sorted(middleware)], unrouted, lost)
+
+
+def _is_sent_to_log_in(record: Record) -> bool:
+    """Whether something around the handler sent the client elsewhere, as a decorator does with who is not logged in."""
+    return record.outcome == Outcome.SHORT_CIRCUITED and record.redirect is not None
 
 
 def _pass(record: Record, middleware: dict[str, MiddlewareCoverage]) -> None:

@@ -61,15 +61,13 @@ def state_of(app: object) -> object:
 
 def _routes(urlconf: Any) -> Routes:
     from django.conf import settings
-    from django.utils import translation
 
     module = import_module(urlconf) if isinstance(urlconf, str) else urlconf
     patterns = getattr(module, "urlpatterns", module)
     state = (id(patterns), len(patterns), settings.LANGUAGE_CODE)
     known = _KNOWN.get(module) if isinstance(module, ModuleType) else None
     if known is None or known[0] != state:
-        with translation.override(settings.LANGUAGE_CODE):
-            known = state, tuple(_within(patterns, "", (), ()))
+        known = state, tuple(_within(patterns, "", (), ()))
         if isinstance(module, ModuleType):
             _KNOWN[module] = known
     return known[1]
@@ -82,7 +80,7 @@ def _within(patterns: Any, route: str, namespaces: tuple[str, ...], around: tupl
     if id(patterns) in around:
         return
     for pattern in patterns:
-        text = str(pattern.pattern)
+        text = _text(pattern.pattern)
         here = route + text.removeprefix("^") if route else text
         if isinstance(pattern, URLResolver):
             inner: Any = pattern.urlconf_name
@@ -92,6 +90,20 @@ def _within(patterns: Any, route: str, namespaces: tuple[str, ...], around: tupl
         else:
             name = ":".join((*namespaces, pattern.name)) if pattern.name else None
             yield from _of_view(pattern.callback, f"/{here.lstrip('/')}", name)
+
+
+def _text(pattern: Any) -> str:
+    """Write a part of a route in the language of the settings, whichever the last request was in."""
+    from django.conf import settings
+    from django.urls.resolvers import LocalePrefixPattern
+    from django.utils import translation
+
+    if isinstance(pattern, LocalePrefixPattern):
+        return f"{settings.LANGUAGE_CODE}/" if pattern.prefix_default_language else ""
+    if isinstance(getattr(pattern, "_route", getattr(pattern, "_regex", "")), str):
+        return str(pattern)
+    with translation.override(settings.LANGUAGE_CODE):
+        return str(pattern)
 
 
 def _of_view(view: Any, pattern: str, name: str | None) -> Iterator[DeclaredRoute]:

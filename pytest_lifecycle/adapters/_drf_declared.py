@@ -20,7 +20,7 @@ CHECKS = (
 
 
 def checks_of(view: Any) -> tuple[str, ...]:
-    """Name the checks that a view's class declares, in the order they run; those that its own methods give are unknown."""
+    """Name the checks that a view's class declares, in the order they run; what its own methods give is unknown."""
     cls = api_class(view)
     if cls is None:
         return ()

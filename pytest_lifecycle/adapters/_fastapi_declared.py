@@ -51,10 +51,9 @@ def _resolved(dependants: Iterable[Any], seen: set[Hashable]) -> Iterator[str]:
 
 def _cache_key(dependant: Any) -> Hashable:
     """Give what FastAPI keeps a dependency's value by; it has worked that out as it made the route."""
-    if hasattr(dependant, "cache_key"):
-        key: Hashable = dependant.cache_key
-        return key
     from fastapi.dependencies import models
 
-    key = models._get_cache_key(dependant=dependant)
+    key: Hashable = (
+        dependant.cache_key if hasattr(dependant, "cache_key") else models._get_cache_key(dependant=dependant)
+    )
     return key

@@ -109,9 +109,7 @@ class Reader:
 
     def _route(self, route: Any, pattern: str, dependencies: tuple[str, ...]) -> Declared:
         found = Declared() if route.app is route.endpoint else self.inside(route.app) or Declared()
-        common = DeclaredRoute(
-            "", pattern, route.name, dependencies=dependencies, builtin=_is_builtin(route.endpoint)
-        )
+        common = DeclaredRoute("", pattern, route.name, dependencies=dependencies, builtin=_is_builtin(route.endpoint))
         routes = tuple(
             replace(common, method=method, handler=handler, source=source)
             for method, handler, source in handlers_of(route)

@@ -1,21 +1,22 @@
-"""What apps declare, without a request: named as the traces of requests name it, and read without a trace of its own."""
+"""What apps declare, without a request: named as the traces of requests name it, and nothing of the app is changed."""
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+from a2wsgi import WSGIMiddleware
 from fastapi import APIRouter, Depends, FastAPI
 from flask import Flask
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
-from a2wsgi import WSGIMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Host, Mount, Route, Router
@@ -106,7 +107,9 @@ def mixed() -> Starlette:
     flask.add_url_rule("/page", view_func=flask_shop.search)
     return Starlette(
         routes=[
-            Route("/one", end, middleware=[Middleware(function_made), Middleware(BaseHTTPMiddleware, dispatch=dispatched)]),
+            Route(
+                "/one", end, middleware=[Middleware(function_made), Middleware(BaseHTTPMiddleware, dispatch=dispatched)]
+            ),
             Mount("/api", gallery_app.Timing(api), middleware=[Middleware(function_made)]),
             Mount("/bare", function_made(bare), name="bare"),
             Mount("/flask", WSGIMiddleware(flask_app.Stamp(flask, "x"))),
@@ -210,6 +213,23 @@ def test_django_s_handler_is_not_loaded_and_its_resolver_not_asked() -> None:
         assert str(Client(handler, interface="wsgi").routes()[0]) == "ANY /orders/<int:number>/"
         assert _get_cached_resolver.cache_info() == asked
     assert handler._middleware_chain is None
+
+
+def test_django_s_translated_routes_are_in_the_language_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    from types import ModuleType
+
+    from django.conf.urls.i18n import i18n_patterns
+    from django.test import override_settings
+    from django.urls import path
+    from django.utils.translation import gettext_lazy, override
+
+    urls = ModuleType("translated_urls")
+    monkeypatch.setitem(sys.modules, urls.__name__, urls)
+    shown = [path("shown/", django_app.forbidden), path(gettext_lazy("yes/"), django_app.forbidden)]
+    vars(urls)["urlpatterns"] = [path("plain/", django_app.forbidden), *i18n_patterns(*shown)]
+    with override_settings(ROOT_URLCONF=urls.__name__, LANGUAGE_CODE="de"), override("fr"):
+        routes = list(map(str, Client(django_app.wsgi).routes()))
+    assert routes == ["ANY /plain/", "ANY /de/shown/", "ANY /de/yes/"]
 
 
 def test_a_client_of_async_tests_gives_the_same() -> None:

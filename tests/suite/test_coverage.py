@@ -96,6 +96,9 @@ ANONYMOUS = [
     ([asked("GET /x", "rejected", 429, refusal="throttle")], Anonymous.NEVER_ASKED),
     ([asked("GET /x", **REFUSED)], Anonymous.REFUSED),
     ([asked("GET /x", **{**REFUSED, "refusal": "permission", "status": 403})], Anonymous.REFUSED),
+    ([asked("GET /x", "short_circuited", 302, redirect="/login")], Anonymous.REFUSED),
+    ([asked("GET /x", "short_circuited", 503)], Anonymous.NEVER_ASKED),
+    ([asked("GET /x", status=302, redirect="/thanks")], Anonymous.ALLOWED),
     ([asked("GET /x", **REFUSED, is_anonymous=False)], Anonymous.NEVER_ASKED),
     ([asked("GET /x", **REFUSED), asked("GET /x")], Anonymous.REFUSED),
     ([asked("GET /x"), asked("GET /x", **REFUSED)], Anonymous.REFUSED),
@@ -135,7 +138,10 @@ def test_middleware_that_nothing_went_through_says_why() -> None:
         DeclaredMiddleware("Unused", active=False, reason="it raised MiddlewareNotUsed as it was loaded"),
         DeclaredMiddleware("Inner", where="mount /admin"),
     )
-    records = [asked("GET /x", middleware=("Seen", "Gate")), asked(None, middleware=("Seen", "Gate"), stopped_by=("Gate",))]
+    records = [
+        asked("GET /x", middleware=("Seen", "Gate")),
+        asked(None, middleware=("Seen", "Gate"), stopped_by=("Gate",)),
+    ]
     coverage = coverage_of(records, declaring("GET /x", layers=layers))
     assert [(layer.name, layer.requests, layer.answered, layer.why_unseen) for layer in coverage.middleware] == [
         ("Gate", 2, 1, ""),
