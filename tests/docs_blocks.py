@@ -45,6 +45,7 @@ SHELL = {
     "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/pytest",
     "pip install pytest-lifecycle",
     "python -m pip install pytest-lifecycle fastapi",
+    "pytest-lifecycle combine shard-1.json shard-2.json --cov --fail-under 90",
 }
 """The commands that are not run here: the first two are what the project's own checks run."""
 

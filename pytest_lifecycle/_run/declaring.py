@@ -35,7 +35,7 @@ class Declaring:
         self._apps: dict[int, tuple[weakref.ref[object], object]] = {}
         self._sent: set[Declared] = set()
         self._unsent: list[Declared] = []
-        self._failed: list[str] = []
+        self._failed: dict[str, None] = {}
 
     # -- in the process that runs the tests
 
@@ -61,9 +61,8 @@ class Declaring:
                 return
             declared = observer.declared(app)
         except Exception as fault:  # an adapter's: it may not fail a request
-            self._failed.append(
-                f"what {type(app).__qualname__} declares cannot be told: {type(fault).__name__}: {fault}"
-            )
+            said = f"what {type(app).__qualname__} declares cannot be told: {type(fault).__name__}: {fault}"
+            self._failed[said] = None
             state, declared = None, None
         if known is None:
             weakref.finalize(app, self._apps.pop, id(app), None).atexit = False
@@ -78,8 +77,8 @@ class Declaring:
         report = yield
         if report.when == "teardown" and (self._unsent or self._failed):
             unsent, self._unsent = self._unsent, []
-            failed, self._failed = self._failed, []
-            vars(report)[ATTRIBUTE] = {"apps": [declared.to_json() for declared in unsent], "failed": failed}
+            failed, self._failed = self._failed, {}
+            vars(report)[ATTRIBUTE] = {"apps": [declared.to_json() for declared in unsent], "failed": list(failed)}
         return report
 
     # -- in the process that sums up
