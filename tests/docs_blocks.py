@@ -51,6 +51,8 @@ SHELL = {
 FILE_NAME = re.compile(r"# (?P<name>[\w/]+\.(?:py|toml))\n")
 HAS_TEST = re.compile(r"^\s*(?:async )?def test_", re.MULTILINE)
 PLUGINS = ("pytest_lifecycle.plugin", "pytest_asyncio.plugin", "anyio.pytest_plugin", "pytest_trio.plugin")
+NEIGHBOURS = {"import snapshot": "inline_snapshot", "(snapshot)": "syrupy"}
+"""The snapshot tools that a page's tests use, by what tells of them."""
 
 
 @dataclass
@@ -203,6 +205,7 @@ def _pytest(files: dict[str, str], arguments: list[str], folder: Path) -> tuple[
         path.write_text(source, encoding="utf-8")
     is_async = any("async def test_" in source for source in files.values())
     plugins = [name for name in PLUGINS[: None if is_async else 1] if find_spec(name.partition(".")[0]) is not None]
+    plugins += [plugin for sign, plugin in NEIGHBOURS.items() if any(sign in source for source in files.values())]
     environment = {name: value for name, value in os.environ.items() if name not in ("CI", "BUILD_NUMBER")}
     environment.update(
         PYTEST_DISABLE_PLUGIN_AUTOLOAD="1",

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     import httpx
 
 
+COMPARED = (
+    *(Outcome, Refusal, Validation, ValidationIssue, RaisedException),
+    *(DependencyRun, Message, ResponseChanges, RouteCandidate),
+)
+for _value in COMPARED:
+    _value.__module__ = "pytest_lifecycle"  # where a tool that writes snapshots imports it from
+
 BODIES_IN = frozenset({"http.request", "wsgi.input"})
 """The messages that bring a request's body."""
 
