@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from .collecting import Collecting
 
-ASKING: Final = ("lifecycle_report",)
+ASKING: Final = ("lifecycle_report", "lifecycle_junit")
 """The command line options each of which has every request of every test observed."""
 
 
@@ -23,6 +23,11 @@ def declare(parser: pytest.Parser) -> None:
         default=[],
         metavar="json:PATH",
         help="write every request of every test to a file",
+    )
+    group.addoption(
+        "--lifecycle-junit",
+        action="store_true",
+        help="add every request of every test to the properties of its case in JUnit XML",
     )
 
 
@@ -53,6 +58,10 @@ def _asked_for(config: pytest.Config, collecting: Collecting) -> Iterator[object
         from .report import Reporting
 
         yield Reporting.configured(config, collecting.suite)
+    if config.getoption("lifecycle_junit"):
+        from .junit import JUnitProperties
+
+        yield JUnitProperties()
 
 
 def is_worker(config: pytest.Config) -> bool:
