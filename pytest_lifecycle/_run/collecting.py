@@ -31,14 +31,18 @@ REQUESTS: Final = pytest.StashKey[Requests]()
 class Collecting:
     """Keeps a record of every observed request.
 
+    Args:
+        is_worker: Whether this process only runs tests, for another one that sums up.
+
     Attributes:
-        suite: All of the run; complete only in the process that the user started.
+        suite: All of the run; empty in a worker.
     """
 
     NAME: Final = "lifecycle-collecting"
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_worker: bool) -> None:
         self.suite = Suite()
+        self._is_worker = is_worker
         self._item: pytest.Item | None = None
         self._fixture = ""
 
@@ -102,10 +106,10 @@ class Collecting:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take a test's requests."""
-        requests: dict[str, list[dict[str, Any]]] | None = vars(report).get(ATTRIBUTE)
-        if requests is None:
+        """Take a test's requests off its report, which others keep to the end of the run."""
+        if self._is_worker or ATTRIBUTE not in vars(report):
             return
+        requests: dict[str, list[dict[str, Any]]] = vars(report).pop(ATTRIBUTE)
         self.suite.add_test(report.nodeid, map(Record.from_json, requests.get("", ())))
         for maker, records in requests.items():
             if maker:

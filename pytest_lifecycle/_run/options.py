@@ -46,7 +46,7 @@ def register(config: pytest.Config) -> None:
         return
     from .collecting import Collecting
 
-    collecting = Collecting()
+    collecting = Collecting(is_worker=is_worker(config))
     config.pluginmanager.register(collecting, Collecting.NAME)
     for plugin in _asked_for(config, collecting):
         config.pluginmanager.register(plugin, f"lifecycle-{type(plugin).__name__.lower()}")
