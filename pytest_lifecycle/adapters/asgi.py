@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any, final
 
@@ -134,9 +134,7 @@ class AsgiAdapter(Adapter):
 
     def _watch_edge(self, exchange: Exchange, scope: Any, receive: object, send: object) -> None:
         code = code_of(send)
-        headers = scope.get("headers")
-        if isinstance(headers, list | tuple):
-            exchange.is_anonymous = CREDENTIAL_HEADERS.isdisjoint([name.lower() for name, _ in headers])
+        exchange.is_anonymous = CREDENTIAL_HEADERS.isdisjoint([name.lower() for name, _ in headers_in(scope)])
         exchange.edge = (scope, receive, send, code)
         if code is not None and id(code) not in self._senders:
             self._watch_send(code, send)
@@ -326,9 +324,14 @@ def _is_another_request(scope: Any, receive: object, exchange: Exchange, parent:
     return not any(scope.get(key) is outer.get(key) for key in shared if isinstance(outer.get(key), dict | list))
 
 
+def headers_in(scope: Mapping[str, Any]) -> Sequence[tuple[bytes, bytes]]:
+    """Give a request's header lines. The specification allows any iterable: an iterator is left to the app."""
+    headers = scope.get("headers")
+    return headers if isinstance(headers, list | tuple) else ()
+
+
 def _url_of(scope: Mapping[str, Any]) -> str:
-    headers = dict(scope.get("headers", ()))
-    host = headers.get(b"host", b"").decode("latin-1")
+    host = dict(headers_in(scope)).get(b"host", b"").decode("latin-1")
     if not host:
         server = scope.get("server") or ("localhost", None)
         host = server[0] if server[1] is None else f"{server[0]}:{server[1]}"
