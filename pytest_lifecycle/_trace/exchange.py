@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import NamedTuple, final
+from typing import TYPE_CHECKING, NamedTuple, final
 
 from .changes import Head
 from .dependencies import Resolution
 from .routing import Routing
 from .span import Kind, Span
 from .websocket import Closing
+
+if TYPE_CHECKING:
+    from .answer import Answer
 
 BODY_LIMIT = 16 * 1024 * 1024
 """How many bytes of a response are kept that another client asked for; our own clients keep all."""
@@ -56,6 +59,7 @@ class Exchange:
         crossed: The layers that the response has left on its way out, in that order.
         left: Where the response is on its way out: the step that sent it, and the next layer around it.
         raised: Each exception with each span that it left, in that order.
+        answer: The response as the observer takes it from the app's edge; None where a driver does, or nobody can.
         answers: The exceptions that the framework itself means as answers, by their `id`.
         caught: The spans that turned an exception into an answer, by the exception's `id`.
         routing: What the routers decided, in order.
@@ -71,6 +75,7 @@ class Exchange:
     """
 
     __slots__ = (
+        "answer",
         "answers",
         "body",
         "body_size",
@@ -121,6 +126,7 @@ class Exchange:
         self.crossed: list[Span] = []
         self.left: tuple[Span | None, Span | None] = (None, None)
         self.raised: list[tuple[BaseException, Span]] = []
+        self.answer: Answer | None = None
         self.answers: set[int] = set()
         self.caught: dict[int, str] = {}
         self.errors: list[BaseException] = []

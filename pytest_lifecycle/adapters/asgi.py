@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from time import perf_counter
 from typing import Any, final
 
@@ -15,6 +15,7 @@ from .._observe.contract import Adapter
 from .._observe.probe import Call, Callback, Probe, bound_arguments, code_of
 from .._observe.recorder import OPAQUE
 from .._trace import websocket
+from .._trace.answer import Answer
 from .._trace.changes import Head
 from .._trace.exchange import Exchange
 from .._trace.lifespan import started
@@ -24,6 +25,8 @@ from ._shape import Shape, answered_itself, is_call_of
 
 SHAPE = Shape("scope", "receive", "send")
 SCOPE_TYPES = frozenset({"http", "websocket", "lifespan"})
+NOTHING = object()
+"""Stands for a message that was handed over in an unknown way."""
 HEADS = frozenset({"http.response.start", "websocket.accept", "websocket.close", "websocket.http.response.start"})
 """The messages that begin a response; a WebSocket is closed before it is accepted, or is no start any more."""
 
@@ -128,6 +131,8 @@ class AsgiAdapter(Adapter):
                 return None
         url = "" if protocol == "lifespan" else _url_of(scope)
         opened = Exchange("asgi", scope.get("method", protocol.upper()), url, parent=parent, protocol=protocol)
+        if protocol == "http" and code_of(send) is not None:
+            opened.answer = Answer(opened, scope.get("extensions") or ())
         self._watch_edge(opened, scope, receive, send)
         return opened
 
@@ -202,9 +207,11 @@ class _Sender:
         if exchange.responded_at is not None and not may_be_edge:
             return
         message = self._message(frame.f_locals)
-        if not isinstance(message, (dict, Mapping)):
-            return
         is_edge = may_be_edge and is_call_of(edge[2], frame)
+        if not isinstance(message, (dict, Mapping)):
+            if is_edge and exchange.answer is not None and message is not NOTHING:
+                exchange.answer.take(message, span)
+            return
         if exchange.responded_at is None and message.get("type") in HEADS:
             self._leave_layers(exchange, span, frame, head_of(message))
             if is_edge:
@@ -238,7 +245,7 @@ class _Sender:
         if self.code.co_argcount > self.index:
             return values[self.name]
         rest = values.get(self.name, ())
-        return rest[self.index - self.code.co_argcount] if isinstance(rest, tuple) and rest else None
+        return rest[self.index - self.code.co_argcount] if isinstance(rest, tuple) and rest else NOTHING
 
 
 def _capture(exchange: Exchange, span: Span, message: Mapping[str, Any]) -> None:
@@ -246,16 +253,27 @@ def _capture(exchange: Exchange, span: Span, message: Mapping[str, Any]) -> None
     if exchange.protocol == "websocket":
         websocket.sent(exchange, message, span)
         return
-    kind, body = str(message.get("type")), bytes(message.get("body", b""))
-    exchange.log("out", kind, len(body), span)
-    if kind == "http.response.start" and exchange.status is None:
-        head = Head(message.get("status"), message.get("headers", ()))
-        exchange.respond(head.status, head.lines)  # type: ignore[arg-type]
-    elif kind == "http.response.body":
-        exchange.receive_body(body)
-    elif kind == "lifespan.startup.complete":
+    if exchange.protocol == "http":
+        _take(exchange, span, message)
+        return
+    kind = str(message.get("type"))[:80]
+    exchange.log("out", kind, 0, span)
+    if kind == "lifespan.startup.complete":
         scope: Any = exchange.edge[0]
         started(exchange, scope.get("state"))
+
+
+def _take(exchange: Exchange, span: Span, message: Mapping[str, Any]) -> None:
+    """Take a message of an HTTP response; header lines that are made as they are asked for are left to the client."""
+    answer = exchange.answer
+    if answer is None:
+        return
+    lines = message.get("headers")
+    if isinstance(lines, Iterable) and not isinstance(lines, list | tuple | dict | str | bytes):
+        message = {**message, "headers": ()}
+    exchange.receive_body(answer.take(message, span))
+    if answer.is_started and exchange.status is None:
+        exchange.status, exchange.raw_headers = answer.status, answer.headers
 
 
 def _is_configured(span: Span | None) -> bool:

@@ -24,22 +24,30 @@ class Fault(StrEnum):
     DOUBLE_ACCEPT = "the app sent {detail} over a WebSocket that was accepted"
     DOUBLE_START = "the app started the response twice"
     EMPTY_MESSAGE = "the app sent a WebSocket message with neither text nor bytes"
+    HEADERS_LIST = "the app sent headers of type {detail} instead of a list"
     HEADERS_TYPE = "the app sent headers of type {detail}, which cannot be iterated over"
     HEADER_BYTES = "the app sent the header {detail} instead of bytes"
+    HEADER_NAME = "the app sent the header {detail}, whose name is no token (RFC 9110, section 5.6.2)"
     HEADER_NATIVE = "the app sent the header {detail} instead of str"
     HEADER_TYPE = "the app sent {detail}, which is no pair of a header's name and value"
     HEADER_UNENCODABLE = "the app sent the header {detail}, which holds characters outside latin-1"
     HEADER_UNSAFE = "the app sent the header {detail}, which holds a line break or a NUL"
+    HOP_BY_HOP = "the app sent the header {detail}, which only its server may send (PEP 3333, Other HTTP Features)"
     LEFT_RUNNING = "the app did not end after its client had left, and was cancelled"
     LENGTH = "the app announced a content-length of {detail}"
     NO_END = "the app started the response and never ended it"
     NO_CLOSE = "the app returned without closing the WebSocket: its client is told of an abnormal end (1006)"
+    NO_MESSAGE = "the app sent {detail}, which is no message"
     NO_HANDSHAKE = "the app returned without accepting or closing the WebSocket"
     NO_RESPONSE = "the app returned without a response"
+    NOT_AWAITABLE = "the app returned a value of type {detail}, which cannot be awaited: it is no async function"
     NOT_STARTED = "the app sent a body without having called start_response"
+    RETURN_BODY = "the app returned a value of type {detail} instead of an iterable of bytes"
     RETURN_TYPE = "the app returned {detail}, which cannot be iterated over"
+    RETURN_VALUE = "the app returned a value of type {detail}; an ASGI app returns None"
     STATUS = "the app sent the status {detail}, which is no number from 100 to 599"
     STATUS_NATIVE = "the app sent the status {detail} instead of str"
+    STATUS_REASON = "the app sent the status {detail} without a reason, as in '200 OK'"
     STATUS_UNSAFE = "the app sent the status {detail}, which holds a control character"
     SUBPROTOCOL = "the app accepted the subprotocol {detail}, which was not offered"
     UNKNOWN_MESSAGE = "the app sent a message of the unknown type {detail}"
@@ -51,13 +59,34 @@ class Fault(StrEnum):
 
 UNSAFE = re.compile(rb"[\r\n\x00]")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A header's name (RFC 9110, section 5.1)."""
+HOP_BY_HOP = frozenset(
+    {
+        *(b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization"),
+        *(b"te", b"trailers", b"transfer-encoding", b"upgrade"),
+    }
+)
+"""The headers that PEP 3333 keeps from apps (RFC 2616, section 13.5.1)."""
+SHOWN = 80
+"""How many characters of a value a sentence shows."""
+DIGITS = 18
+"""How many digits of a number are worth reading: what has more is larger than any response."""
+
+
+def shown(value: object) -> str:
+    """Give the beginning of `repr()` of a value of the app's, also of one whose `__repr__` raises."""
+    try:
+        return repr(value)[:SHOWN]
+    except Exception:
+        return f"<{type(value).__qualname__}>"
 
 
 def checked_status(status: Any, faults: list[str]) -> int | None:
     """Give the status where it is one; note it where it is not."""
     if isinstance(status, int) and 100 <= status <= 599:
         return int(status)
-    faults.append(Fault.STATUS.say(repr(status)[:80]))
+    faults.append(Fault.STATUS.say(shown(status)))
     return None
 
 
@@ -72,30 +101,58 @@ def checked_headers(headers: Any, faults: list[str], *, as_bytes: bool) -> list[
         as_bytes: Whether the interface asks for bytes (ASGI) or for text (PEP 3333).
     """
     lines: list[Header] = []
+    if not as_bytes and type(headers) is not list:
+        faults.append(Fault.HEADERS_LIST.say(type(headers).__name__))
     try:
         iterator = iter(headers)
     except TypeError:
         faults.append(Fault.HEADERS_TYPE.say(type(headers).__name__))
         return lines
-    wanted, fault = (bytes, Fault.HEADER_BYTES) if as_bytes else (str, Fault.HEADER_NATIVE)
     for line in iterator:
-        try:
-            name, value = line
-        except (TypeError, ValueError):
-            faults.append(Fault.HEADER_TYPE.say(repr(line)[:80]))
-            continue
-        if not (isinstance(name, wanted) and isinstance(value, wanted)):
-            wrong = name if not isinstance(name, wanted) else value
-            faults.append(fault.say(f"{name!r:.80} as {type(wrong).__name__}"))
-        try:
-            line = (_as_bytes(name), _as_bytes(value))
-        except UnicodeEncodeError:
-            faults.append(Fault.HEADER_UNENCODABLE.say(repr(name)[:80]))
-            line = (_as_bytes(name, "replace"), _as_bytes(value, "replace"))
-        if UNSAFE.search(line[0]) or UNSAFE.search(line[1]):
-            faults.append(Fault.HEADER_UNSAFE.say(repr(name)[:80]))
-        lines.append(line)
+        checked = _checked_line(line, faults, as_bytes=as_bytes)
+        if checked is not None:
+            lines.append(checked)
     return lines
+
+
+def _checked_line(line: Any, faults: list[str], *, as_bytes: bool) -> Header | None:
+    wanted, fault = (bytes, Fault.HEADER_BYTES) if as_bytes else (str, Fault.HEADER_NATIVE)
+    try:
+        if isinstance(line, str | bytes):
+            raise TypeError(line)
+        name, value = line
+    except (TypeError, ValueError):
+        faults.append(Fault.HEADER_TYPE.say(shown(line)))
+        return None
+    if not (isinstance(name, wanted) and isinstance(value, wanted)):
+        wrong = name if not isinstance(name, wanted) else value
+        faults.append(fault.say(f"{shown(name)} as {type(wrong).__name__}"))
+    try:
+        header = (_as_bytes(name), _as_bytes(value))
+    except UnicodeEncodeError:
+        faults.append(Fault.HEADER_UNENCODABLE.say(shown(name)))
+        header = (_as_bytes(name, "replace"), _as_bytes(value, "replace"))
+    if UNSAFE.search(header[0]) or UNSAFE.search(header[1]):
+        faults.append(Fault.HEADER_UNSAFE.say(shown(name)))
+    elif not TOKEN.fullmatch(header[0]):
+        faults.append(Fault.HEADER_NAME.say(shown(name)))
+    elif not as_bytes and header[0].lower() in HOP_BY_HOP:
+        faults.append(Fault.HOP_BY_HOP.say(shown(name)))
+    return header
+
+
+def checked_wsgi_status(status: Any, faults: list[str]) -> int | None:
+    """Give the number in a WSGI status such as ``"200 OK"``; note what is wrong with it."""
+    if not isinstance(status, str):
+        faults.append(Fault.STATUS_NATIVE.say(f"{shown(status)} as {type(status).__name__}"))
+    elif CONTROL.search(status):
+        faults.append(Fault.STATUS_UNSAFE.say(shown(status)))
+    text = (status if isinstance(status, str) else shown(status)).split(" ", 1)[0]
+    if not (text.isascii() and text.isdecimal() and len(text) <= DIGITS):
+        return checked_status(status if isinstance(status, str) else None, faults)
+    if text == status:
+        faults.append(Fault.STATUS_REASON.say(shown(status)))
+    return checked_status(int(text), faults)
 
 
 def check_length(headers: list[Header], sent: int, faults: list[str]) -> None:
@@ -105,11 +162,11 @@ def check_length(headers: list[Header], sent: int, faults: list[str]) -> None:
         return
     text = announced[0].decode("latin-1")
     if len(announced) > 1:
-        faults.append(Fault.LENGTH.say(f"{text} and {len(announced) - 1} more"))
+        faults.append(Fault.LENGTH.say(f"{text[:SHOWN]} and {len(announced) - 1} more"))
     elif not text.isdecimal():
-        faults.append(Fault.LENGTH.say(repr(text)))
-    elif int(text) != sent:
-        faults.append(Fault.LENGTH.say(f"{text} and sent {sent} bytes"))
+        faults.append(Fault.LENGTH.say(shown(text)))
+    elif len(text) > DIGITS or int(text) != sent:
+        faults.append(Fault.LENGTH.say(f"{text[:SHOWN]} and sent {sent} bytes"))
 
 
 def as_piece(value: Any, faults: list[str]) -> bytes:
@@ -127,4 +184,8 @@ def _as_bytes(value: Any, errors: str = "strict") -> bytes:
         return value
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
-    return str(value).encode("latin-1", errors)
+    try:
+        text = str(value)
+    except Exception:
+        text = ""  # its type was noted
+    return text.encode("latin-1", errors)
