@@ -92,6 +92,7 @@ class Connection:
     __slots__ = (
         "_body",
         "_exchange",
+        "_has_ended",
         "_is_gone",
         "_is_read",
         "_loop",
@@ -115,6 +116,7 @@ class Connection:
         self._paced = paced
         self._is_read = False
         self._is_gone = False
+        self._has_ended = False
         self._messages = 0
         self._over: Event | None = None
         self._news: Event | None = None
@@ -176,6 +178,8 @@ class Connection:
 
     async def send(self, message: Message) -> None:
         """Take a message of the response; what is wrong with it is noted, and the app goes on."""
+        if self._has_ended:
+            return  # a task of the app's has outlived it
         piece = self.answer.take(message, CURRENT.get())
         if piece and not self._is_gone:
             self.body.append(piece)
@@ -184,7 +188,8 @@ class Connection:
         if self._news is not None:
             self._news.set()
         if self._paced and self.body and not self._is_gone:
-            self._taken = self._loop.event()
+            if self._taken is None:  # else another task of the app's waits, too
+                self._taken = self._loop.event()
             await self._taken.wait()
         self._messages += 1
         if self._messages % BREATHER == 0:
@@ -200,6 +205,7 @@ class Connection:
         """
         if is_answered and not self._is_gone:  # nobody waits for the end of a response that was hung up on
             self.answer.end()
+        self._has_ended = True
         self.leave()
 
     async def end_upload(self) -> None:

@@ -12,9 +12,9 @@ from typing import IO, Any, BinaryIO, final
 from urllib.parse import unquote_to_bytes
 
 from .._observe.recorder import CURRENT
-from .._trace.answer import second_start, wsgi_head
 from .._trace.exchange import Exchange
 from .._trace.faults import BODILESS, Fault, Header, as_piece, check_length
+from .._trace.wsgi_answer import fault_of_result, read_head, second_start
 from .outgoing import Outgoing
 from .wsgi_input import PiecewiseInput, WholeInput, input_of
 
@@ -136,17 +136,13 @@ class WsgiCall:
                 close()
 
     def _pieces_of(self, result: Any) -> Iterator[Any]:
-        if isinstance(result, bytes | str):
-            self.faults.append(Fault.RETURN_BODY.say(type(result).__name__))
-            return iter([result.encode("utf-8", "replace") if isinstance(result, str) else result])
-        try:
+        fault = fault_of_result(result)
+        if fault is None:
             return iter(result)
-        except TypeError:
-            if isinstance(result, Iterable):
-                raise  # its own __iter__ did
-            said = "None" if result is None else f"a value of type {type(result).__name__}"
-            self.faults.append(Fault.RETURN_TYPE.say(said))
-            return iter(())
+        self.faults.append(fault)
+        if isinstance(result, str):
+            result = result.encode("utf-8", "replace")
+        return iter([result] if isinstance(result, bytes) else ())
 
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None
@@ -168,7 +164,7 @@ class WsgiCall:
         self._is_started = True
         step = CURRENT.get()
         self._exchange.log("out", "wsgi.start_response", 0, step)
-        self.status, self.headers, faults = wsgi_head(status, headers, step)
+        self.status, self.headers, faults = read_head(status, headers, step)
         self.faults += faults
         return self._write
 

@@ -242,7 +242,7 @@ class Recorder:
         """
         span = self.open.pop(id(frame), None)
         if span is not None:
-            if result is not None and span._probe.carries and self._carry(span, result):
+            if type(result) is span._probe.carries and self._carry(span, result):
                 return
             self._leave(span, result, error)
         if self.carried and (carried := self.carried.pop(id(frame), None)) is not None:

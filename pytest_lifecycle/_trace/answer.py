@@ -1,6 +1,6 @@
-"""The response that an app sends, and what is wrong with it.
+"""The response that an ASGI app sends, message by message, and what is wrong with it.
 
-Source of the rules: the ASGI specification, HTTP Connection Scope, version 2.5; PEP 3333.
+Source of the rules: the ASGI specification, HTTP Connection Scope, version 2.5.
 """
 
 from __future__ import annotations
@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Any, final
 
-from .blame import holder_of, maker_of, sender_of
-from .changes import Head
+from .blame import heads_from, holder_of, sender_of, told
 from .faults import BODILESS, Fault, Header, as_piece, check_length, checked_headers, checked_status
-from .faults import checked_wsgi_status, shown
+from .faults import shown
 
 if TYPE_CHECKING:
     from .exchange import Exchange
@@ -25,6 +24,7 @@ class Answer:
     Args:
         exchange: Where the messages are noted.
         extensions: The names of the messages that the server offers besides those of the specification.
+        may_use_up: Whether an iterator of header lines is ours: it gives them once.
 
     Attributes:
         status: The status; None until the response is started, or where it is no status.
@@ -40,6 +40,7 @@ class Answer:
         "_extensions",
         "_is_extended",
         "_length",
+        "_may_use_up",
         "faults",
         "headers",
         "is_complete",
@@ -47,8 +48,9 @@ class Answer:
         "status",
     )
 
-    def __init__(self, exchange: Exchange, extensions: Container[str] = ()) -> None:
+    def __init__(self, exchange: Exchange, extensions: Container[str] = (), *, may_use_up: bool = True) -> None:
         self._exchange = exchange
+        self._may_use_up = may_use_up
         self._extensions = extensions
         self._is_extended = False
         self._carries_body = True
@@ -78,15 +80,17 @@ class Answer:
 
     def _start(self, message: Mapping[str, Any], step: Span | None) -> None:
         if self.is_started:
-            self.faults.append(second_start(step))
+            self._note(Fault.DOUBLE_START.say(), sender_of(step))
             return
         self.is_started = True
         faults: list[str] = []
         self.status = checked_status(message.get("status"), faults)
-        self.headers = checked_headers(message.get("headers", ()), faults, as_bytes=True)
+        self.headers = checked_headers(
+            message.get("headers", ()), faults, as_bytes=True, may_use_up=self._may_use_up
+        )
         self._carries_body = self._exchange.method != "HEAD" and self.status not in BODILESS
         if faults:
-            self.faults += _blamed(faults, step, as_bytes=True)
+            self.faults += heads_from(faults, step, as_bytes=True)
 
     def _take_piece(self, message: Mapping[str, Any], step: Span | None) -> bytes:
         if self.is_complete:
@@ -115,7 +119,7 @@ class Answer:
             self._note(Fault.BODY_NOT_ALLOWED.say(self.status))
 
     def _note(self, fault: str, layer: str = "") -> None:
-        self.faults.append(_from(fault, layer))
+        self.faults.append(told(fault, layer))
 
     def end(self) -> None:
         """Note what is missing once the app has returned."""
@@ -142,31 +146,3 @@ def conclude(exchange: Exchange) -> None:
 
 def _has_left(exchange: Exchange) -> bool:
     return any(message.type == "http.disconnect" for message in exchange.messages)
-
-
-def wsgi_head(status: Any, headers: Any, step: Span | None) -> tuple[int | None, list[Header], list[str]]:
-    """Give the status and the header lines that a step calls `start_response` with, and what is wrong with them."""
-    faults: list[str] = []
-    checked = checked_wsgi_status(status, faults), checked_headers(headers, faults, as_bytes=False)
-    return *checked, _blamed(faults, step, as_bytes=False) if faults else faults
-
-
-def second_start(step: Span | None) -> str:
-    """Say that a step starts a response that was started."""
-    return _from(Fault.DOUBLE_START.say(), sender_of(step))
-
-
-def _blamed(faults: list[str], step: Span | None, *, as_bytes: bool) -> list[str]:
-    """Say of each fault in a head which layer it is from, where that can be told."""
-
-    def is_in(head: Head, fault: str) -> bool:
-        found: list[str] = []
-        checked_status(head.status, found)
-        checked_headers(head.lines, found, as_bytes=as_bytes)
-        return fault in found
-
-    return [_from(fault, maker_of(step, lambda head, fault=fault: is_in(head, fault))) for fault in faults]  # type: ignore[misc]
-
-
-def _from(fault: str, layer: str) -> str:
-    return f"{fault}, from {layer}" if layer else fault

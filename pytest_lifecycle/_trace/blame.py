@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .changes import Head
+from .faults import checked_headers, checked_status
 from .span import Kind, Span
 
 OWN = frozenset({Kind.APP, Kind.MIDDLEWARE, Kind.DECORATOR, Kind.HOOK, Kind.DEPENDENCY, Kind.HANDLER, Kind.BACKGROUND})
@@ -39,6 +40,32 @@ def maker_of(step: Span | None, is_wrong: Callable[[Head], bool]) -> str:
             return _answering(step) if step is not None else ""
         return "" if is_wrong(inner) or layer.builtin else layer.name
     return sender_of(step)
+
+
+def told(fault: str, layer: str) -> str:
+    """Say which layer a fault is from, where that can be told."""
+    return f"{fault}, from {layer}" if layer else fault
+
+
+def heads_from(faults: list[str], step: Span | None, *, as_bytes: bool) -> list[str]:
+    """Say of each fault in a response's head which layer it is from.
+
+    Args:
+        faults: What is wrong with the head.
+        step: The step that sends it.
+        as_bytes: As for `checked_headers`.
+    """
+
+    def has(fault: str) -> Callable[[Head], bool]:
+        def is_in(head: Head) -> bool:
+            found: list[str] = []
+            checked_status(head.status, found)
+            checked_headers(head.lines, found, as_bytes=as_bytes)
+            return fault in found
+
+        return is_in
+
+    return [told(fault, maker_of(step, has(fault))) for fault in faults]
 
 
 def _with_ancestors(step: Span | None) -> list[Span]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
@@ -68,6 +69,8 @@ HOP_BY_HOP = frozenset(
     }
 )
 """The headers that PEP 3333 keeps from apps (RFC 2616, section 13.5.1)."""
+READY = (list, tuple, dict, str, bytes)
+"""Iterables that give the same however often they are asked."""
 SHOWN = 80
 """How many characters of a value a sentence shows."""
 DIGITS = 18
@@ -90,7 +93,9 @@ def checked_status(status: Any, faults: list[str]) -> int | None:
     return None
 
 
-def checked_headers(headers: Any, faults: list[str], *, as_bytes: bool) -> list[Header]:
+def checked_headers(
+    headers: Any, faults: list[str], *, as_bytes: bool, may_use_up: bool = True
+) -> list[Header]:
     """Give a copy of the header lines as bytes, and note what is wrong with them.
 
     ASGI asks for names in lower case; Django's do not keep to it and no server minds, so that is passed over.
@@ -99,10 +104,13 @@ def checked_headers(headers: Any, faults: list[str], *, as_bytes: bool) -> list[
         headers: What the app sent.
         faults: Where to note it.
         as_bytes: Whether the interface asks for bytes (ASGI) or for text (PEP 3333).
+        may_use_up: Whether lines that are made as they are asked for may be taken: they may come only once.
     """
     lines: list[Header] = []
     if not as_bytes and type(headers) is not list:
         faults.append(Fault.HEADERS_LIST.say(type(headers).__name__))
+    if not may_use_up and isinstance(headers, Iterable) and not isinstance(headers, READY):
+        return lines
     try:
         iterator = iter(headers)
     except TypeError:
@@ -149,7 +157,7 @@ def checked_wsgi_status(status: Any, faults: list[str]) -> int | None:
         faults.append(Fault.STATUS_UNSAFE.say(shown(status)))
     text = (status if isinstance(status, str) else shown(status)).split(" ", 1)[0]
     if not (text.isascii() and text.isdecimal() and len(text) <= DIGITS):
-        return checked_status(status if isinstance(status, str) else None, faults)
+        return checked_status(status, faults)
     if text == status:
         faults.append(Fault.STATUS_REASON.say(shown(status)))
     return checked_status(int(text), faults)
@@ -157,16 +165,24 @@ def checked_wsgi_status(status: Any, faults: list[str]) -> int | None:
 
 def check_length(headers: list[Header], sent: int, faults: list[str]) -> None:
     """Note a content-length that is no number, stands there twice, or is not what was sent (RFC 9110, section 8.6)."""
-    announced = [value for name, value in headers if name.lower() == b"content-length"]
-    if not announced:
-        return
-    text = announced[0].decode("latin-1")
-    if len(announced) > 1:
-        faults.append(Fault.LENGTH.say(f"{text[:SHOWN]} and {len(announced) - 1} more"))
-    elif not text.isdecimal():
+    announced = announced_length(headers, faults)
+    if announced is not None and announced != sent:
+        faults.append(Fault.LENGTH.say(f"{announced} and sent {sent} bytes"))
+
+
+def announced_length(headers: list[Header], faults: list[str]) -> int | None:
+    """Give the content-length; None where there is none, and where what stands there is none is noted."""
+    found = [value for name, value in headers if name.lower() == b"content-length"]
+    if not found:
+        return None
+    text = found[0].decode("latin-1")
+    if len(found) > 1:
+        faults.append(Fault.LENGTH.say(f"{text[:SHOWN]} and {len(found) - 1} more"))
+    elif not text.isdecimal() or len(text) > DIGITS:
         faults.append(Fault.LENGTH.say(shown(text)))
-    elif len(text) > DIGITS or int(text) != sent:
-        faults.append(Fault.LENGTH.say(f"{text[:SHOWN]} and sent {sent} bytes"))
+    else:
+        return int(text)
+    return None
 
 
 def as_piece(value: Any, faults: list[str]) -> bytes:

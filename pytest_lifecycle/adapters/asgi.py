@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any, final
 
@@ -56,7 +56,7 @@ class AsgiAdapter(Adapter):
             opens=self._opener(code),
             entering=self._edges_reader(code),
             answering=answered_itself,
-            carries=True,
+            carries=types.CoroutineType,
         )
 
     def layer(
@@ -100,7 +100,7 @@ class AsgiAdapter(Adapter):
             entering=enter if entering is not None else see_edges,
             leaving=leaving,
             answering=answered_itself,
-            carries=True,
+            carries=types.CoroutineType,
         )
 
     def _opener(self, code: types.CodeType) -> Callable[[Call], Exchange | None]:
@@ -132,7 +132,7 @@ class AsgiAdapter(Adapter):
         url = "" if protocol == "lifespan" else _url_of(scope)
         opened = Exchange("asgi", scope.get("method", protocol.upper()), url, parent=parent, protocol=protocol)
         if protocol == "http" and code_of(send) is not None:
-            opened.answer = Answer(opened, scope.get("extensions") or ())
+            opened.answer = Answer(opened, scope.get("extensions") or (), may_use_up=False)
         self._watch_edge(opened, scope, receive, send)
         return opened
 
@@ -264,13 +264,10 @@ def _capture(exchange: Exchange, span: Span, message: Mapping[str, Any]) -> None
 
 
 def _take(exchange: Exchange, span: Span, message: Mapping[str, Any]) -> None:
-    """Take a message of an HTTP response; header lines that are made as they are asked for are left to the client."""
+    """Take a message of an HTTP response."""
     answer = exchange.answer
     if answer is None:
         return
-    lines = message.get("headers")
-    if isinstance(lines, Iterable) and not isinstance(lines, list | tuple | dict | str | bytes):
-        message = {**message, "headers": ()}
     exchange.receive_body(answer.take(message, span))
     if answer.is_started and exchange.status is None:
         exchange.status, exchange.raw_headers = answer.status, answer.headers

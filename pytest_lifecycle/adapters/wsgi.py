@@ -13,7 +13,9 @@ from .._observe.contract import Adapter
 from .._observe.probe import Call, Callback, Probe, code_of
 from .._observe.recorder import OPAQUE, SUSPENDABLE
 from .._trace.exchange import Exchange
+from .._trace.faults import Fault
 from .._trace.span import Kind, Span
+from .._trace.wsgi_answer import see_result
 from ._shape import Shape, answered_itself, owner_name
 from ._wsgi_boundaries import Boundaries, left
 
@@ -43,7 +45,7 @@ class WsgiAdapter(Adapter):
             entering=self.boundary(code),
             leaving=leave,
             answering=answered_itself,
-            carries=True,
+            carries=types.GeneratorType,
         )
 
     def boundary(self, code: types.CodeType) -> Callback:
@@ -105,7 +107,7 @@ class WsgiAdapter(Adapter):
             entering=enter if entering is not None else see_edges,
             leaving=end if leaving is not None else leave,
             answering=answered_itself,
-            carries=True,
+            carries=types.GeneratorType,
         )
 
     def _opener(self, code: types.CodeType) -> Callable[[Call], Exchange | None]:
@@ -154,12 +156,13 @@ def _keep_body(call: Call) -> None:
     exchange = call.exchange
     if not exchange.captures or exchange.body:
         return
-    if isinstance(call.result, list | tuple):
-        for chunk in call.result:
-            exchange.log("out", "wsgi.body", len(chunk), None)
-            exchange.receive_body(bytes(chunk))
-    elif call.result is not None or call.frame.f_code.co_flags & SUSPENDABLE:
+    span = call.span
+    if call.frame.f_code.co_flags & SUSPENDABLE or (span is not None and span.was_suspended):
         exchange.body = None
+        if exchange.responded_at is None:
+            exchange.warn(Fault.NO_RESPONSE.say())
+    else:
+        see_result(exchange, call.result)
 
 
 def _looks_like_wsgi(code: types.CodeType, frame: types.FrameType) -> bool:

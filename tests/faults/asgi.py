@@ -157,7 +157,8 @@ async def receives_in_another_task(receive: Receive, send: Send) -> None:
     async with anyio.create_task_group() as group:
         group.start_soon(listen)
         group.start_soon(listen)
-        await anyio.sleep(0)
+        while not seen:
+            await anyio.sleep(0)
         await respond(send, body=b"body")
     assert sorted(seen) == ["http.disconnect", "http.request"]
 
@@ -375,7 +376,7 @@ LENGTHS: dict[str, Row] = {
     ),
     "a content-length of 5,000 digits": Row(
         starting(headers=[(b"content-length", b"9" * 5000)]),
-        warnings=(LENGTH.format(f"{'9' * 80} and sent 0 bytes"),),
+        warnings=(LENGTH.format("'" + "9" * 79),),
     ),
     "a content-length twice": Row(
         starting(headers=[(b"content-length", b"4"), (b"content-length", b"4")], body=b"four"),
@@ -439,14 +440,6 @@ async def waits_for_a_disconnect(receive: Receive, send: Send) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     await respond(send)
-
-
-async def clings_to_life(receive: Receive, send: Send) -> None:
-    with anyio.CancelScope(shield=True):
-        try:
-            await anyio.sleep(3600)
-        except BaseException as cancelled:
-            raise ValueError("cancelled?") from cancelled
 
 
 HANGING: dict[str, tuple[AsgiApp, int | None]] = {

@@ -13,7 +13,8 @@ from typing import Any
 from tests.drive.bare import Environ, StartResponse, WsgiApp, wsgi_hello
 from tests.faults.asgi import Unspeakable
 
-Act = Callable[[Environ, StartResponse], Any]
+Act = Callable[[StartResponse, Environ], Any]
+"""What an app does; the other way round, so that it is not an app itself."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def acting(act: Act) -> WsgiApp:
     def app(environ: Environ, start_response: StartResponse) -> Any:
         if environ["PATH_INFO"] == "/fine":
             return wsgi_hello(environ, start_response)
-        return act(environ, start_response)
+        return act(start_response, environ)
 
     return app
 
@@ -48,7 +49,7 @@ def acting(act: Act) -> WsgiApp:
 def giving(result: Any = (), status: Any = "200 OK", headers: Any = None) -> WsgiApp:
     """Give an app that answers with these; a function as result or headers is called for each request."""
 
-    def act(environ: Environ, start_response: StartResponse) -> Any:
+    def act(start_response: StartResponse, environ: Environ) -> Any:
         start_response(status, headers() if callable(headers) else [] if headers is None else headers)
         return result() if callable(result) else result
 
@@ -58,39 +59,39 @@ def giving(result: Any = (), status: Any = "200 OK", headers: Any = None) -> Wsg
 # -- apps with a mind of their own
 
 
-def starts_nothing(environ: Environ, start_response: StartResponse) -> list[bytes]:
+def starts_nothing(start_response: StartResponse, environ: Environ) -> list[bytes]:
     return []
 
 
-def starts_nothing_and_answers(environ: Environ, start_response: StartResponse) -> list[bytes]:
+def starts_nothing_and_answers(start_response: StartResponse, environ: Environ) -> list[bytes]:
     return [b"body"]
 
 
-def starts_twice(environ: Environ, start_response: StartResponse) -> list[bytes]:
+def starts_twice(start_response: StartResponse, environ: Environ) -> list[bytes]:
     start_response("200 OK", [("X-A", "1")])
     start_response("500 No", [("X-B", "1")])
     return [b"body"]
 
 
-def starts_late(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+def starts_late(start_response: StartResponse, environ: Environ) -> Iterator[bytes]:
     yield b""
     start_response("202 Accepted", [])
     yield b"late"
 
 
-def starts_too_late(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+def starts_too_late(start_response: StartResponse, environ: Environ) -> Iterator[bytes]:
     yield b"early"
     start_response("200 OK", [])
     yield b"late"
 
 
-def writes(environ: Environ, start_response: StartResponse) -> list[bytes]:
+def writes(start_response: StartResponse, environ: Environ) -> list[bytes]:
     write = start_response("200 OK", [("Content-Length", "11")])
     write(b"write ")
     return [b"yield"]
 
 
-def writes_text(environ: Environ, start_response: StartResponse) -> list[bytes]:
+def writes_text(start_response: StartResponse, environ: Environ) -> list[bytes]:
     write: Any = start_response("200 OK", [])
     write("text")
     return []
@@ -107,11 +108,11 @@ class WritesInItsClose:
         self.write(b"late")
 
 
-def writes_after_the_end(environ: Environ, start_response: StartResponse) -> Any:
+def writes_after_the_end(start_response: StartResponse, environ: Environ) -> Any:
     return WritesInItsClose(start_response("200 OK", []))
 
 
-def replaces(environ: Environ, start_response: StartResponse) -> list[bytes]:
+def replaces(start_response: StartResponse, environ: Environ) -> list[bytes]:
     start_response("200 OK", [("X-A", "1")])
     try:
         raise ValueError("replaced")
@@ -120,7 +121,7 @@ def replaces(environ: Environ, start_response: StartResponse) -> list[bytes]:
     return [b"error page"]
 
 
-def replaces_after_output(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+def replaces_after_output(start_response: StartResponse, environ: Environ) -> Iterator[bytes]:
     start_response("200 OK", [])
     yield b"out"
     try:
@@ -130,7 +131,7 @@ def replaces_after_output(environ: Environ, start_response: StartResponse) -> It
     yield b"error page"
 
 
-def replaces_after_write(environ: Environ, start_response: StartResponse) -> list[bytes]:
+def replaces_after_write(start_response: StartResponse, environ: Environ) -> list[bytes]:
     start_response("200 OK", [])(b"out")
     try:
         raise ValueError("too late")
@@ -139,16 +140,16 @@ def replaces_after_write(environ: Environ, start_response: StartResponse) -> lis
     return [b"error page"]
 
 
-def raises(environ: Environ, start_response: StartResponse) -> list[bytes]:
+def raises(start_response: StartResponse, environ: Environ) -> list[bytes]:
     raise ValueError("before the start")
 
 
-def raises_after_the_start(environ: Environ, start_response: StartResponse) -> list[bytes]:
+def raises_after_the_start(start_response: StartResponse, environ: Environ) -> list[bytes]:
     start_response("200 OK", [])
     raise ValueError("after the start")
 
 
-def raises_midway(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+def raises_midway(start_response: StartResponse, environ: Environ) -> Iterator[bytes]:
     start_response("200 OK", [])
     yield b"part"
     raise ValueError("midway")
@@ -174,18 +175,18 @@ class BrokenIterable:
         raise TypeError("my own")
 
 
-def reads_a_part(environ: Environ, start_response: StartResponse) -> list[bytes]:
+def reads_a_part(start_response: StartResponse, environ: Environ) -> list[bytes]:
     start_response("200 OK", [])
     return [bytes(environ["wsgi.input"].read(2))]
 
 
-def reads_too_much(environ: Environ, start_response: StartResponse) -> list[bytes]:
+def reads_too_much(start_response: StartResponse, environ: Environ) -> list[bytes]:
     start_response("200 OK", [])
     stream = environ["wsgi.input"]
     return [stream.read() + stream.read() + stream.read(10**9)]
 
 
-async def is_async(environ: Environ, start_response: StartResponse) -> list[bytes]:
+async def is_async(start_response: StartResponse, environ: Environ) -> list[bytes]:
     return wsgi_hello(environ, start_response)
 
 
@@ -314,7 +315,7 @@ HEADERS: dict[str, Row] = {
 RETURNS: dict[str, Row] = {
     "returns None": Row(giving(lambda: None), warnings=(NO_ITERABLE.format("None"),)),
     "returns a number": Row(giving(7), warnings=(NO_ITERABLE.format("a value of type int"),)),
-    "returns str": Row(giving("text"), content=b"text", warnings=(WHOLE.format("str"), NO_BYTES.format("str"))),
+    "returns str": Row(giving("text"), content=b"text", warnings=(WHOLE.format("str"),)),
     "returns bytes": Row(giving(b"body"), content=b"body", warnings=(WHOLE.format("bytes"),)),
     "returns a dict": Row(giving({"a": 1}), content=b"a", warnings=(NO_BYTES.format("str"),)),
     "returns str in a list": Row(giving(["text"]), content=b"text", warnings=(NO_BYTES.format("str"),)),
@@ -348,7 +349,7 @@ LENGTHS: dict[str, Row] = {
     "a content-length of 5,000 digits": Row(
         giving([b"four"], headers=[("Content-Length", "9" * 5000)]),
         content=b"four",
-        warnings=(LENGTH.format(f"{'9' * 80} and sent 4 bytes"),),
+        warnings=(LENGTH.format("'" + "9" * 79),),
     ),
     "a content-length twice": Row(
         giving([b"four"], headers=[("Content-Length", "4"), ("Content-Length", "4")]),
