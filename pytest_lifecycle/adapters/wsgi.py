@@ -143,25 +143,21 @@ def leave(call: Call) -> None:
     span = call.span
     if span is None:
         return
-    if call.error is not None:
-        if not span._crossed:
-            span._outer_head = None  # the response that it started went no further
-        return
-    left(call.exchange, span)
-    if call.exchange.outermost is span:
-        _keep_body(call)
+    if call.error is None:
+        left(call.exchange, span)
+    elif not span._crossed:
+        span._outer_head = None  # the response that it started went no further
+    if call.exchange.outermost is span and call.exchange.captures:
+        _keep_body(call, span)
 
 
-def _keep_body(call: Call) -> None:
+def _keep_body(call: Call, span: Span) -> None:
     exchange = call.exchange
-    if not exchange.captures or exchange.body:
-        return
-    span = call.span
-    if call.frame.f_code.co_flags & SUSPENDABLE or (span is not None and span.was_suspended):
+    if call.frame.f_code.co_flags & SUSPENDABLE or span.was_suspended:
         exchange.body = None
-        if exchange.responded_at is None:
+        if exchange.responded_at is None and call.error is None:
             exchange.warn(Fault.NO_RESPONSE.say())
-    else:
+    elif call.error is None and not exchange.body:
         see_result(exchange, call.result)
 
 
