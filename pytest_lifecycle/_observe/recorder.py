@@ -276,6 +276,7 @@ class Recorder:
             self._restore(span, previous)
         exchange = span.exchange
         if exchange is not None and exchange.outermost is span:
+            exchange.broke_off = error is not None
             self._publish(exchange)
 
     def raised(self, span: Span, probe: Probe, error: BaseException) -> None:

@@ -134,11 +134,11 @@ def conclude(exchange: Exchange) -> None:
 
     An app that raised, or whose client has left, is not blamed for a response that has no end.
     """
-    answer, outermost = exchange.answer, exchange.outermost
+    answer = exchange.answer
     if answer is None:
         return
     exchange.answer = None
-    if outermost is not None and outermost.exception is None and not _has_left(exchange):
+    if not (exchange.broke_off or _has_left(exchange)):
         answer.end()
     for fault in answer.faults:
         exchange.warn(fault)

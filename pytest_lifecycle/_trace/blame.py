@@ -29,7 +29,9 @@ def holder_of(step: Span | None) -> str:
 def maker_of(step: Span | None, is_wrong: Callable[[Head], bool]) -> str:
     """Name the layer that the response's head left wrong, and did not reach so; else who sends."""
     inner: Head | None = None
-    for layer in _with_ancestors(step):
+    exchange = step.exchange if step is not None else None
+    crossed = exchange.crossed if exchange is not None else []  # of WSGI it is known only later
+    for layer in crossed or _with_ancestors(step):
         if layer._outer_head is None:
             continue
         if not is_wrong(layer._outer_head):

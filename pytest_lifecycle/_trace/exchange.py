@@ -50,6 +50,7 @@ class Exchange:
         parent: The span of another request that made this one; None for most.
         is_over: Whether the request has ended.
         gave_up: Whether the client cancelled the app at its deadline: what was cancelled is no error of the app.
+        broke_off: Whether an exception left the first step, even if it was not seen which one (profiling).
         captures: Whether the observer takes the response from what crosses the app's edge.
             A driver that holds the response itself sets it to False.
         responded_at: When the response was started at the app's edge, in seconds of `time.perf_counter`.
@@ -79,6 +80,7 @@ class Exchange:
         "answers",
         "body",
         "body_size",
+        "broke_off",
         "captures",
         "caught",
         "closing",
@@ -116,6 +118,7 @@ class Exchange:
         self.url = url
         self.parent = parent
         self.captures = True
+        self.broke_off = False
         self.is_over = False
         self.gave_up = False
         self.status: int | None = None
