@@ -17,7 +17,7 @@ from .._drive.asgi import AsgiApp, Connection, build_scope
 from .._drive.lifespan import Lifespan
 from .._drive.loop import OwnLoop, TimedOut, asyncio_limited, running_library
 from .._drive.websocket import WebSocketConnection, websocket_scope
-from .._drive.wsgi import WsgiCall
+from .._drive.wsgi import WsgiCall, raised_by_app
 from .._errors import DeadlineExceeded, UsageProblem
 from .._observe.recorder import CURRENT
 from .._trace.faults import Fault
@@ -191,7 +191,7 @@ class Client(BaseClient, Verbs[Trace]):
             with session.attending():
                 body.extend(call.pieces(self.app))
         except BaseException as raised:
-            error = raised
+            error = raised_by_app(raised)
         finally:
             CURRENT.reset(token)
         if seconds is not None and perf_counter() - began > seconds:

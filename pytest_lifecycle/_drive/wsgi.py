@@ -75,6 +75,17 @@ def _native(text: str) -> str:
     return text.encode("utf-8").decode("latin-1")
 
 
+def raised_by_app(error: BaseException) -> BaseException:
+    """Give what the app raised: a `StopIteration` leaves `WsgiCall.pieces` as the cause of another one (PEP 479)."""
+    cause, trace = error.__cause__, error.__traceback__
+    if not isinstance(error, RuntimeError) or not isinstance(cause, StopIteration):
+        return error
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    is_ours = trace is not None and trace.tb_frame.f_code in (WsgiCall.pieces.__code__, WsgiCall._from.__code__)
+    return cause if is_ours else error
+
+
 @final
 class WsgiCall:
     """Calls an app and takes its response.

@@ -9,8 +9,7 @@ from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Any, final
 
 from .blame import heads_from, holder_of, sender_of, told
-from .faults import BODILESS, Fault, Header, as_piece, check_length, checked_headers, checked_status
-from .faults import shown
+from .faults import BODILESS, Fault, Header, as_piece, check_length, checked_headers, checked_status, shown
 
 if TYPE_CHECKING:
     from .exchange import Exchange
@@ -85,9 +84,7 @@ class Answer:
         self.is_started = True
         faults: list[str] = []
         self.status = checked_status(message.get("status"), faults)
-        self.headers = checked_headers(
-            message.get("headers", ()), faults, as_bytes=True, may_use_up=self._may_use_up
-        )
+        self.headers = checked_headers(message.get("headers", ()), faults, as_bytes=True, may_use_up=self._may_use_up)
         self._carries_body = self._exchange.method != "HEAD" and self.status not in BODILESS
         if faults:
             self.faults += heads_from(faults, step, as_bytes=True)

@@ -93,9 +93,7 @@ def checked_status(status: Any, faults: list[str]) -> int | None:
     return None
 
 
-def checked_headers(
-    headers: Any, faults: list[str], *, as_bytes: bool, may_use_up: bool = True
-) -> list[Header]:
+def checked_headers(headers: Any, faults: list[str], *, as_bytes: bool, may_use_up: bool = True) -> list[Header]:
     """Give a copy of the header lines as bytes, and note what is wrong with them.
 
     ASGI asks for names in lower case; Django's do not keep to it and no server minds, so that is passed over.

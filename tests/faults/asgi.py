@@ -279,9 +279,7 @@ MESSAGES: dict[str, Row] = {
     ),
     "a send that is not awaited": Row(acting(awaits_too_little), None, warnings=(NO_RESPONSE,)),
     "a function that is not async": Row(not_async, None, warnings=(NOT_AWAITABLE.format("NoneType"), NO_RESPONSE)),
-    "a list instead of a coroutine": Row(
-        gives_a_response, None, warnings=(NOT_AWAITABLE.format("list"), NO_RESPONSE)
-    ),
+    "a list instead of a coroutine": Row(gives_a_response, None, warnings=(NOT_AWAITABLE.format("list"), NO_RESPONSE)),
     "an async generator": Row(
         is_an_async_generator, None, warnings=(NOT_AWAITABLE.format("async_generator"), NO_RESPONSE)
     ),
@@ -301,9 +299,7 @@ STATUSES: dict[str, Row] = {
     "status 600": Row(starting(600), None, warnings=(NO_STATUS.format("600"),)),
     "status 1000": Row(starting(1000), None, warnings=(NO_STATUS.format("1000"),)),
     "status True": Row(starting(True), None, warnings=(NO_STATUS.format("True"),)),
-    "a status that cannot be shown": Row(
-        starting(Unspeakable()), None, warnings=(NO_STATUS.format("<Unspeakable>"),)
-    ),
+    "a status that cannot be shown": Row(starting(Unspeakable()), None, warnings=(NO_STATUS.format("<Unspeakable>"),)),
     "an HTTPStatus": Row(starting(HTTPStatus.CREATED), 201),
 }
 
@@ -319,9 +315,7 @@ HEADERS: dict[str, Row] = {
     "headers as a dict": Row(starting(headers={b"te": b"1"}), warnings=(NO_PAIR.format("b'te'"),)),
     "headers as text": Row(starting(headers="ab"), warnings=(NO_PAIR.format("'a'"), NO_PAIR.format("'b'"))),
     "a header as text in bytes": Row(starting(headers=[b"x-a: 1"]), warnings=(NO_PAIR.format("b'x-a: 1'"),)),
-    "a header of three": Row(
-        starting(headers=[(b"a", b"b", b"c")]), warnings=(NO_PAIR.format("(b'a', b'b', b'c')"),)
-    ),
+    "a header of three": Row(starting(headers=[(b"a", b"b", b"c")]), warnings=(NO_PAIR.format("(b'a', b'b', b'c')"),)),
     "a header as str": Row(starting(headers=[("x-a", "1")]), warnings=(STR.format("'x-a'"),)),
     "a header's value as str": Row(starting(headers=[(b"x-a", "1")]), warnings=(STR.format("b'x-a'"),)),
     "a header beyond latin-1": Row(
@@ -366,9 +360,7 @@ LENGTHS: dict[str, Row] = {
         content=b"four",
         warnings=(LENGTH.format("1 and sent 4 bytes"),),
     ),
-    "a negative content-length": Row(
-        starting(headers=[(b"content-length", b"-1")]), warnings=(LENGTH.format("'-1'"),)
-    ),
+    "a negative content-length": Row(starting(headers=[(b"content-length", b"-1")]), warnings=(LENGTH.format("'-1'"),)),
     "a content-length in words": Row(
         starting(headers=[(b"content-length", b"four")], body=b"four"),
         content=b"four",

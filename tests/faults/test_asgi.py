@@ -313,5 +313,3 @@ def test_an_app_that_is_a_plain_function_hands_its_request_on() -> None:
 
     with Client(app, lifespan=False) as client:
         assert is_fine(client.get("/"))
-
-

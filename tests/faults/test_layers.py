@@ -1,4 +1,4 @@
-"""A fault is said to be from the layer that commits it, where that can be told; a layer that passes it on is not named."""
+"""A fault is from the layer that commits it, where that can be told; a layer that passes it on is not named."""
 
 from __future__ import annotations
 
@@ -16,10 +16,23 @@ from werkzeug.test import Client as WerkzeugClient
 
 from pytest_lifecycle import Client, observe
 from tests.client.django_app import django
-from tests.drive.bare import AsgiApp, Environ, Message, Receive, Scope, Send, StartResponse, WsgiApp, piece, respond, start
+from tests.drive.bare import (
+    AsgiApp,
+    Environ,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    StartResponse,
+    WsgiApp,
+    piece,
+    respond,
+    start,
+)
 
 EARLY = "the app sent http.response.body before http.response.start"
 LATE = "the app sent http.response.body after the response was complete"
+NO_END = "the app started the response and never ended it"
 TWICE = "the app started the response twice"
 STR = "the app sent the header 'x-layer' as str instead of bytes"
 UNSAFE = "the app sent the header b'x-layer', which holds a line break or a NUL"
@@ -132,7 +145,10 @@ ASGI: dict[str, tuple[AsgiApp, list[str]]] = {
         Passing(Renumbering(fine)),
         ["the app sent the status '201 Created', which is no number from 100 to 599, from Renumbering"],
     ),
-    "a layer that holds the start back": (Holding(fine), [f"{EARLY}, from Holding", "the app started the response and never ended it"]),
+    "a layer that holds the start back": (
+        Holding(fine),
+        [f"{EARLY}, from Holding", NO_END],
+    ),
     "the app sends the body first": (Catching(begins_with_the_body), [f"{EARLY}, from begins_with_the_body"]),
     "a layer that answers after the app": (Passing(Catching(breaks_off)), [TWICE]),
     "a layer that answers after the app, at the edge": (Catching(breaks_off), [f"{TWICE}, from Catching"]),

@@ -219,9 +219,7 @@ LENGTH = "the app announced a content-length of {}"
 
 STARTS: dict[str, Row] = {
     "no start_response": Row(acting(starts_nothing), None, warnings=(NO_RESPONSE,)),
-    "a body without start_response": Row(
-        acting(starts_nothing_and_answers), None, b"body", (NOT_STARTED, NO_RESPONSE)
-    ),
+    "a body without start_response": Row(acting(starts_nothing_and_answers), None, b"body", (NOT_STARTED, NO_RESPONSE)),
     "start_response twice": Row(acting(starts_twice), content=b"body", warnings=(TWICE,)),
     "start_response at the generator's first step": Row(acting(starts_late), 202, b"late"),
     "start_response after a piece": Row(acting(starts_too_late), content=b"earlylate", warnings=(NOT_STARTED,)),
@@ -278,9 +276,7 @@ STATUSES: dict[str, Row] = {
 HEADERS: dict[str, Row] = {
     "headers as a tuple": Row(giving(headers=(("X-A", "1"),)), warnings=(LIST.format("tuple"),)),
     "headers from a generator": Row(giving(headers=generated), warnings=(LIST.format("generator"),)),
-    "headers as a dict": Row(
-        giving(headers={"X-A": "1"}), warnings=(LIST.format("dict"), NO_PAIR.format("'X-A'"))
-    ),
+    "headers as a dict": Row(giving(headers={"X-A": "1"}), warnings=(LIST.format("dict"), NO_PAIR.format("'X-A'"))),
     "headers None": Row(
         giving(headers=lambda: None),
         warnings=(LIST.format("NoneType"), "the app sent headers of type NoneType, which cannot be iterated over"),
