@@ -49,7 +49,9 @@ class Exchange:
         root: The span that all steps of this request are in.
         parent: The span of another request that made this one; None for most.
         is_over: Whether the request has ended.
-        gave_up: Whether the client cancelled the app at its deadline: what was cancelled is no error of the app.
+        gave_up: Whether the client cancelled the app, at its deadline or once a lifespan was over: what was cancelled
+            is no error of the app.
+        has_failed: Whether a lifespan failed, even if no exception says so.
         broke_off: Whether an exception left the first step, even if it was not seen which one (profiling).
         captures: Whether the observer takes the response from what crosses the app's edge.
             A driver that holds the response itself sets it to False.
@@ -89,6 +91,7 @@ class Exchange:
         "errors",
         "framework",
         "gave_up",
+        "has_failed",
         "head",
         "interface",
         "is_over",
@@ -121,6 +124,7 @@ class Exchange:
         self.broke_off = False
         self.is_over = False
         self.gave_up = False
+        self.has_failed = False
         self.status: int | None = None
         self.responded_at: float | None = None
         self.raw_headers: list[tuple[bytes, bytes]] = []
@@ -191,6 +195,11 @@ class Exchange:
         """Note a fault, once."""
         if message not in self.warnings:
             self.warnings.append(message)
+
+    def fail(self, message: str) -> None:
+        """Note that a lifespan failed, and why."""
+        self.has_failed = True
+        self.warn(message)
 
     def finish(self) -> None:
         """End the root and let go of what only the running request needed."""

@@ -258,7 +258,9 @@ def _capture(exchange: Exchange, span: Span, message: Mapping[str, Any]) -> None
         return
     kind = str(message.get("type"))[:80]
     exchange.log("out", kind, 0, span)
-    if kind == "lifespan.startup.complete":
+    if kind in ("lifespan.startup.failed", "lifespan.shutdown.failed"):
+        exchange.has_failed = True
+    elif kind == "lifespan.startup.complete":
         scope: Any = exchange.edge[0]
         started(exchange, scope.get("state"))
 
