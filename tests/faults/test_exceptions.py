@@ -13,6 +13,7 @@ from werkzeug.test import Client as WerkzeugClient
 
 from pytest_lifecycle import AsyncClient, Client, Trace, observe
 from tests.drive.bare import Environ, Receive, Scope, Send, StartResponse, hello, piece, respond, start, wsgi_hello
+from tests.engine import IS_PROFILING
 from tests.faults.test_asgi import LOOPS, Runner, is_fine
 
 Make = Callable[[], BaseException]
@@ -78,6 +79,10 @@ MOMENTS = {
 }
 AT_ANY_MOMENT = pytest.mark.parametrize("moment", MOMENTS)
 ALL_KEPT = pytest.mark.parametrize("make", KEPT.values(), ids=KEPT)
+SEEN_BY_ALL = pytest.mark.parametrize(
+    "make", [make for name, make in KEPT.items() if not (IS_PROFILING and name == "RecursionError")]
+)
+"""CPython drops a profile function that the stack has no room for; our own clients set it anew for each request."""
 ALL_EXITS = pytest.mark.parametrize("make", EXITS.values(), ids=EXITS)
 
 
@@ -177,7 +182,7 @@ def test_the_async_client_keeps_the_same_exceptions(make: Make, run: Runner) -> 
     run(main)
 
 
-@ALL_KEPT
+@SEEN_BY_ALL
 def test_another_client_gets_it_as_without_us_and_so_does_the_trace(make: Make) -> None:
     app = Raising(make)
 
@@ -310,7 +315,7 @@ def test_an_exit_of_a_wsgi_app_passes_the_async_client(make: Make, run: Runner) 
     run(main)
 
 
-@ALL_KEPT
+@SEEN_BY_ALL
 def test_another_client_gets_a_wsgi_app_s_exception_and_so_does_the_trace(make: Make) -> None:
     app = WsgiRaising(make, "before the start")
     client = WerkzeugClient(app)

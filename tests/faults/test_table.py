@@ -16,7 +16,7 @@ def told_in_the_docs(interface: str) -> dict[str, str]:
     page = PAGE.read_text(encoding="utf-8")
     (section,) = re.findall(rf"^## {interface.upper()}\n(.*?)(?=^## |\Z)", page, re.DOTALL | re.MULTILINE)
     rows = [re.split(r"(?<!\\) \| ", line.strip("| "))[:2] for line in section.splitlines() if line.startswith("|")]
-    return {name: said for name, said in rows[2:]}
+    return dict(rows[2:])
 
 
 @pytest.mark.parametrize("interface", ["asgi", "wsgi"])
