@@ -18,6 +18,7 @@ from ._observe.probe import Probe
 from ._observe.profiling import ProfilingSource
 from ._observe.recorder import Recorder, probes_of
 from ._observe.select import make_source
+from ._trace.answer import conclude
 from ._trace.exchange import Exchange
 from ._trace.lifespan import part_phases
 from ._trace.routing import shadowed
@@ -119,6 +120,7 @@ class Session:
     def publish(self, exchange: Exchange) -> Trace:
         """Finish the exchange, tell everybody who asked, and give its trace."""
         exchange.finish()
+        conclude(exchange)
         if exchange.protocol == "lifespan":
             part_phases(exchange.root)
         elif exchange.protocol == "websocket":

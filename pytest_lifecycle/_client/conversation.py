@@ -144,7 +144,9 @@ class BaseClient:
         """Publish a lifespan's trace after its shutdown, or after a startup that failed."""
         try:
             yield
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, DeadlineExceeded):
+                lifespan.expire()
             self._lifespan_trace = session.publish(lifespan.exchange)
             raise
         if not if_it_fails and lifespan.is_supported:

@@ -66,7 +66,12 @@ def _required_parameters(app: Any) -> int | None:
 
 
 def single_callable(app: Any) -> AsgiApp:
-    """Give an ASGI 2 app, which is called twice, as an ASGI 3 app; any other as it is."""
+    """Give an ASGI 2 app, which is called twice, as an ASGI 3 app; any other as it is.
+
+    A plain function with the three parameters of ASGI 3 hands the request on to an app, and gives its awaitable.
+    """
+    if not isinstance(app, type) and _required_parameters(app) == 3:
+        return cast("AsgiApp", app)
     from asgiref import compatibility
 
     functions: Any = compatibility  # they have no types

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, final
 
-from .._drive.faults import Fault
 from .._drive.loop import GRACE, OwnLoop, TimedOut
 from .._drive.websocket import WebSocketConnection
 from .._errors import DeadlineExceeded, LifecycleError, UsageProblem, WebSocketClosed
 from .._show.redact import redact_url
 from .._trace.exchange import Exchange
+from .._trace.faults import Fault
 from .._trace.story import path_entry
 from .._trace.websocket import NORMAL, OPENED
 from .running import AppTask

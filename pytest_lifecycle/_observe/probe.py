@@ -115,8 +115,8 @@ class Probe:
         passing: Called with the frame and the span around it, as a call inside a request starts, and nothing else is:
             for what is called so often that a `Call` costs too much.
         raising: Called with the span (without one: the span around it) and the exception that left the call.
-        carries: Whether a coroutine that the call returns without awaiting it belongs to the call:
-            its span then ends with that coroutine.
+        carries: The type of coroutine or generator that belongs to the call which returns it without running it:
+            its span then ends with that.
         inherits: Gives the span that a call without one belongs to: a thread runs it for somebody else.
         adapter: The name of the adapter, for its faults; the observer sets it.
 
@@ -165,7 +165,7 @@ class Probe:
         raising: Callable[[Span, BaseException], None] | None = None,
         answering: Callable[[Span, BaseException | None], None] | None = None,
         passing: Callable[[types.FrameType, Span], None] | None = None,
-        carries: bool = False,
+        carries: type | None = None,
         inherits: Callable[[Call], Span | None] | None = None,
     ) -> None:
         code = code_of(target)

@@ -164,7 +164,7 @@ class ProfilingSource:
             opcode, argument = self._instruction(frame)
             if opcode == RESUME and argument == 0:
                 self._recorder.started(watched, frame)
-            elif id(frame) in self._recorder.open:
+            elif id(frame) in self._recorder.open or id(frame) in self._recorder.carried:
                 thrown = opcode != RESUME
                 if thrown:
                     self._thrown[id(frame)] = frame.f_lasti

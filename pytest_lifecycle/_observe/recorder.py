@@ -242,7 +242,7 @@ class Recorder:
         """
         span = self.open.pop(id(frame), None)
         if span is not None:
-            if result is not None and span._probe.carries and self._carry(span, result):
+            if type(result) is span._probe.carries and self._carry(span, result):
                 return
             self._leave(span, result, error)
         if self.carried and (carried := self.carried.pop(id(frame), None)) is not None:
@@ -278,6 +278,7 @@ class Recorder:
             self._restore(span, previous)
         exchange = span.exchange
         if exchange is not None and exchange.outermost is span:
+            exchange.broke_off = error is not None
             self._publish(exchange)
 
     def raised(self, span: Span, probe: Probe, error: BaseException) -> None:

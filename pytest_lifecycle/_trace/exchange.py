@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import NamedTuple, final
+from typing import TYPE_CHECKING, NamedTuple, final
 
 from .changes import Head
 from .dependencies import Resolution
 from .routing import Routing
 from .span import Kind, Span
 from .websocket import Closing
+
+if TYPE_CHECKING:
+    from .answer import Answer
 
 BODY_LIMIT = 16 * 1024 * 1024
 """How many bytes of a response are kept that another client asked for; our own clients keep all."""
@@ -53,7 +56,10 @@ class Exchange:
         parent: The span of another request that made this one; None for most.
         is_anonymous: Whether the request brought no credentials (see `CREDENTIALS`).
         is_over: Whether the request has ended.
-        gave_up: Whether the client cancelled the app at its deadline: what was cancelled is no error of the app.
+        gave_up: Whether the client cancelled the app, at its deadline or once a lifespan was over: what was cancelled
+            is no error of the app.
+        has_failed: Whether a lifespan failed, even if no exception says so.
+        broke_off: Whether an exception left the first step, even if it was not seen which one (profiling).
         captures: Whether the observer takes the response from what crosses the app's edge.
             A driver that holds the response itself sets it to False.
         responded_at: When the response was started at the app's edge, in seconds of `time.perf_counter`.
@@ -63,6 +69,7 @@ class Exchange:
         crossed: The layers that the response has left on its way out, in that order.
         left: Where the response is on its way out: the step that sent it, and the next layer around it.
         raised: Each exception with each span that it left, in that order.
+        answer: The response as the observer takes it from the app's edge; None where a driver does, or nobody can.
         answers: The exceptions that the framework itself means as answers, by their `id`.
         caught: The spans that turned an exception into an answer, by the exception's `id`.
         routing: What the routers decided, in order.
@@ -78,9 +85,11 @@ class Exchange:
     """
 
     __slots__ = (
+        "answer",
         "answers",
         "body",
         "body_size",
+        "broke_off",
         "captures",
         "caught",
         "closing",
@@ -89,6 +98,7 @@ class Exchange:
         "errors",
         "framework",
         "gave_up",
+        "has_failed",
         "head",
         "interface",
         "is_anonymous",
@@ -120,8 +130,10 @@ class Exchange:
         self.parent = parent
         self.captures = True
         self.is_anonymous = True
+        self.broke_off = False
         self.is_over = False
         self.gave_up = False
+        self.has_failed = False
         self.status: int | None = None
         self.responded_at: float | None = None
         self.raw_headers: list[tuple[bytes, bytes]] = []
@@ -130,6 +142,7 @@ class Exchange:
         self.crossed: list[Span] = []
         self.left: tuple[Span | None, Span | None] = (None, None)
         self.raised: list[tuple[BaseException, Span]] = []
+        self.answer: Answer | None = None
         self.answers: set[int] = set()
         self.caught: dict[int, str] = {}
         self.errors: list[BaseException] = []
@@ -191,6 +204,11 @@ class Exchange:
         """Note a fault, once."""
         if message not in self.warnings:
             self.warnings.append(message)
+
+    def fail(self, message: str) -> None:
+        """Note that a lifespan failed, and why."""
+        self.has_failed = True
+        self.warn(message)
 
     def finish(self) -> None:
         """End the root and let go of what only the running request needed."""

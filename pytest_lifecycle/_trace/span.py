@@ -171,6 +171,11 @@ class Span:
         """Whether the step has not ended yet."""
         return self._end is None
 
+    @property
+    def was_suspended(self) -> bool:
+        """Whether it ran in steps, as generators do."""
+        return self._pauses is not None
+
     def active_intervals(self) -> list[tuple[float, float]]:
         """Give the times between which it was running, in seconds of `time.perf_counter`."""
         end = self._end if self._end is not None else perf_counter()

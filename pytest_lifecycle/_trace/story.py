@@ -78,9 +78,11 @@ def validation_of(root: Span) -> Validation:
 
 
 def escaped(exchange: Exchange) -> bool:
-    """Whether an exception left the app, other than word that the client has left."""
+    """Whether an exception left the app, other than word that the client has left, or it said itself that it failed."""
     errors = (span.exception for span in (exchange.root, *exchange.root.children))
-    return any(error is not None and not _tells_of_leaving(exchange, error) for error in errors)
+    if exchange.gave_up:
+        errors = (error for error in errors if isinstance(error, Exception))
+    return exchange.has_failed or any(error is not None and not _tells_of_leaving(exchange, error) for error in errors)
 
 
 def _tells_of_leaving(exchange: Exchange, error: BaseException) -> bool:
@@ -110,7 +112,7 @@ def _answered_a_crash(exchange: Exchange) -> bool:
 def outcome_of(exchange: Exchange) -> Outcome:
     """Say how the request ended."""
     root = exchange.root
-    if exchange.gave_up:
+    if exchange.gave_up and exchange.protocol != "lifespan":
         return Outcome.NO_RESPONSE
     if exchange.errors or escaped(exchange) or _answered_a_crash(exchange):
         return Outcome.ERROR

@@ -14,7 +14,9 @@ from .._observe.contract import Watcher
 from .._observe.probe import Call, Callback, Probe, bound_arguments, code_of
 from .._trace.changes import Head
 from .._trace.exchange import Exchange
+from .._trace.faults import checked_wsgi_status
 from .._trace.span import Kind, Span
+from .._trace.wsgi_answer import read_head, second_start
 from ._shape import is_call_of
 
 Late = list[tuple[Span, object]]
@@ -100,7 +102,7 @@ class _Starter:
             if behind._send_code == key and is_call_of(start_response, frame):
                 behind._outer_head, behind._inner_head = head, head_inside(behind)
         if edge[3] == key and is_call_of(edge[1], frame):
-            _started(exchange, head, span)
+            _started(exchange, arguments, span)
 
     def _arguments(self, values: Mapping[str, Any]) -> list[Any]:
         code = self.code
@@ -110,24 +112,24 @@ class _Starter:
         return found
 
 
-def _started(exchange: Exchange, head: Head, step: Span) -> None:
+def _started(exchange: Exchange, arguments: list[Any], step: Span) -> None:
     """The response is started at the app's edge."""
-    exchange.responded_at = exchange.responded_at or perf_counter()
-    if exchange.captures:
-        exchange.log("out", "wsgi.start_response", 0, step)
-    if exchange.captures and isinstance(head.status, int):
-        exchange.respond(head.status, [(_bytes(name), _bytes(value)) for name, value in head.lines])
-
-
-def _bytes(text: object) -> bytes:
-    return str(text).encode("latin-1", "replace")
+    is_second, exchange.responded_at = exchange.responded_at is not None, exchange.responded_at or perf_counter()
+    if not exchange.captures:
+        return
+    exchange.log("out", "wsgi.start_response", 0, step)
+    if is_second and (len(arguments) == 2 or arguments[2] is None):
+        exchange.warn(second_start(step))
+    status, headers = arguments[:2]
+    exchange.status, exchange.raw_headers, faults = read_head(status, headers, step, may_use_up=False)
+    for fault in faults:
+        exchange.warn(fault)
 
 
 def _head(status: object, headers: object) -> Head:
     """Write down a head; what is no status and no header line is left to the server to find."""
-    code = str(status).partition(" ")[0]
     lines = [line for line in headers if isinstance(line, tuple) and len(line) == 2] if type(headers) is list else []
-    return Head(int(code) if code.isascii() and code.isdecimal() else None, lines)
+    return Head(checked_wsgi_status(status, []), lines)
 
 
 def left(exchange: Exchange, span: Span) -> None:

@@ -15,6 +15,7 @@ from .._observe.contract import Adapter
 from .._observe.probe import Call, Callback, Probe, bound_arguments, code_of
 from .._observe.recorder import OPAQUE
 from .._trace import websocket
+from .._trace.answer import Answer
 from .._trace.changes import Head
 from .._trace.exchange import CREDENTIALS, Exchange
 from .._trace.lifespan import started
@@ -25,6 +26,8 @@ from ._shape import Shape, answered_itself, is_call_of
 SHAPE = Shape("scope", "receive", "send")
 SCOPE_TYPES = frozenset({"http", "websocket", "lifespan"})
 CREDENTIAL_HEADERS = frozenset(name.encode() for name in CREDENTIALS)
+NOTHING = object()
+"""Stands for a message that was handed over in an unknown way."""
 HEADS = frozenset({"http.response.start", "websocket.accept", "websocket.close", "websocket.http.response.start"})
 """The messages that begin a response; a WebSocket is closed before it is accepted, or is no start any more."""
 
@@ -54,7 +57,7 @@ class AsgiAdapter(Adapter):
             opens=self._opener(code),
             entering=self._edges_reader(code),
             answering=answered_itself,
-            carries=True,
+            carries=types.CoroutineType,
         )
 
     def layer(
@@ -98,7 +101,7 @@ class AsgiAdapter(Adapter):
             entering=enter if entering is not None else see_edges,
             leaving=leaving,
             answering=answered_itself,
-            carries=True,
+            carries=types.CoroutineType,
         )
 
     def _opener(self, code: types.CodeType) -> Callable[[Call], Exchange | None]:
@@ -129,6 +132,8 @@ class AsgiAdapter(Adapter):
                 return None
         url = "" if protocol == "lifespan" else _url_of(scope)
         opened = Exchange("asgi", scope.get("method", protocol.upper()), url, parent=parent, protocol=protocol)
+        if protocol == "http" and code_of(send) is not None:
+            opened.answer = Answer(opened, scope.get("extensions") or (), may_use_up=False)
         self._watch_edge(opened, scope, receive, send)
         return opened
 
@@ -204,9 +209,11 @@ class _Sender:
         if exchange.responded_at is not None and not may_be_edge:
             return
         message = self._message(frame.f_locals)
-        if not isinstance(message, (dict, Mapping)):
-            return
         is_edge = may_be_edge and is_call_of(edge[2], frame)
+        if not isinstance(message, (dict, Mapping)):
+            if is_edge and exchange.answer is not None and message is not NOTHING:
+                exchange.answer.take(message, span)
+            return
         if exchange.responded_at is None and message.get("type") in HEADS:
             self._leave_layers(exchange, span, frame, head_of(message))
             if is_edge:
@@ -240,7 +247,7 @@ class _Sender:
         if self.code.co_argcount > self.index:
             return values[self.name]
         rest = values.get(self.name, ())
-        return rest[self.index - self.code.co_argcount] if isinstance(rest, tuple) and rest else None
+        return rest[self.index - self.code.co_argcount] if isinstance(rest, tuple) and rest else NOTHING
 
 
 def _capture(exchange: Exchange, span: Span, message: Mapping[str, Any]) -> None:
@@ -248,16 +255,26 @@ def _capture(exchange: Exchange, span: Span, message: Mapping[str, Any]) -> None
     if exchange.protocol == "websocket":
         websocket.sent(exchange, message, span)
         return
-    kind, body = str(message.get("type")), bytes(message.get("body", b""))
-    exchange.log("out", kind, len(body), span)
-    if kind == "http.response.start" and exchange.status is None:
-        head = Head(message.get("status"), message.get("headers", ()))
-        exchange.respond(head.status, head.lines)  # type: ignore[arg-type]
-    elif kind == "http.response.body":
-        exchange.receive_body(body)
+    if exchange.protocol == "http":
+        _take(exchange, span, message)
+        return
+    kind = str(message.get("type"))[:80]
+    exchange.log("out", kind, 0, span)
+    if kind in ("lifespan.startup.failed", "lifespan.shutdown.failed"):
+        exchange.has_failed = True
     elif kind == "lifespan.startup.complete":
         scope: Any = exchange.edge[0]
         started(exchange, scope.get("state"))
+
+
+def _take(exchange: Exchange, span: Span, message: Mapping[str, Any]) -> None:
+    """Take a message of an HTTP response."""
+    answer = exchange.answer
+    if answer is None:
+        return
+    exchange.receive_body(answer.take(message, span))
+    if answer.is_started and exchange.status is None:
+        exchange.status, exchange.raw_headers = answer.status, answer.headers
 
 
 def _is_configured(span: Span | None) -> bool:

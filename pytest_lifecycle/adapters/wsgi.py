@@ -13,7 +13,9 @@ from .._observe.contract import Adapter
 from .._observe.probe import Call, Callback, Probe, code_of
 from .._observe.recorder import OPAQUE, SUSPENDABLE
 from .._trace.exchange import CREDENTIALS, Exchange
+from .._trace.faults import Fault
 from .._trace.span import Kind, Span
+from .._trace.wsgi_answer import see_result
 from ._shape import Shape, answered_itself, owner_name
 from ._wsgi_boundaries import Boundaries, left
 
@@ -44,7 +46,7 @@ class WsgiAdapter(Adapter):
             entering=self.boundary(code),
             leaving=leave,
             answering=answered_itself,
-            carries=True,
+            carries=types.GeneratorType,
         )
 
     def boundary(self, code: types.CodeType) -> Callback:
@@ -106,7 +108,7 @@ class WsgiAdapter(Adapter):
             entering=enter if entering is not None else see_edges,
             leaving=end if leaving is not None else leave,
             answering=answered_itself,
-            carries=True,
+            carries=types.GeneratorType,
         )
 
     def _opener(self, code: types.CodeType) -> Callable[[Call], Exchange | None]:
@@ -143,25 +145,22 @@ def leave(call: Call) -> None:
     span = call.span
     if span is None:
         return
-    if call.error is not None:
-        if not span._crossed:
-            span._outer_head = None  # the response that it started went no further
-        return
-    left(call.exchange, span)
-    if call.exchange.outermost is span:
-        _keep_body(call)
+    if call.error is None:
+        left(call.exchange, span)
+    elif not span._crossed:
+        span._outer_head = None  # the response that it started went no further
+    if call.exchange.outermost is span and call.exchange.captures:
+        _keep_body(call, span)
 
 
-def _keep_body(call: Call) -> None:
+def _keep_body(call: Call, span: Span) -> None:
     exchange = call.exchange
-    if not exchange.captures or exchange.body:
-        return
-    if isinstance(call.result, list | tuple):
-        for chunk in call.result:
-            exchange.log("out", "wsgi.body", len(chunk), None)
-            exchange.receive_body(bytes(chunk))
-    elif call.result is not None or call.frame.f_code.co_flags & SUSPENDABLE:
+    if call.frame.f_code.co_flags & SUSPENDABLE or span.was_suspended:
         exchange.body = None
+        if exchange.responded_at is None and call.error is None:
+            exchange.warn(Fault.NO_RESPONSE.say())
+    elif call.error is None and not exchange.body:
+        see_result(exchange, call.result)
 
 
 def _looks_like_wsgi(code: types.CodeType, frame: types.FrameType) -> bool:
