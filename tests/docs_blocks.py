@@ -206,7 +206,8 @@ def _pytest(files: dict[str, str], arguments: list[str], folder: Path) -> tuple[
     is_async = any("async def test_" in source for source in files.values())
     plugins = [name for name in PLUGINS[: None if is_async else 1] if find_spec(name.partition(".")[0]) is not None]
     plugins += [plugin for sign, plugin in NEIGHBOURS.items() if any(sign in source for source in files.values())]
-    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "BUILD_NUMBER")}
+    hidden = ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "PYTEST_XDIST_WORKER")
+    environment = {name: value for name, value in os.environ.items() if name not in hidden}
     environment.update(
         PYTEST_DISABLE_PLUGIN_AUTOLOAD="1",
         PYTEST_ADDOPTS=" ".join(f"-p {name}" for name in (*plugins, "no:cacheprovider")),

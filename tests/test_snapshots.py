@@ -67,7 +67,9 @@ def test_reading_an_order(data_regression):
 
 
 @pytest.fixture
-def shop(project: pytest.Pytester) -> pytest.Pytester:
+def shop(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    for name in ("CI", "GITHUB_ACTIONS", "PYTEST_XDIST_WORKER"):  # inline-snapshot writes nothing there
+        monkeypatch.delenv(name, raising=False)
     project.makepyfile(shop=SHOP)
     project.syspathinsert()
     return project
