@@ -23,6 +23,7 @@ from ._trace.exchange import Exchange
 from ._trace.lifespan import part_phases
 from ._trace.routing import shadowed
 from ._trace.span import Span
+from ._trace.story import message_of
 from ._trace.trace import Trace
 from ._trace.websocket import concluded
 
@@ -134,6 +135,8 @@ class Session:
                 )
         for note in self.notes:
             exchange.warn(note)
+        if self._recorder is not None:
+            self._recorder.faulty.tell(exchange)
         trace = Trace(exchange)
         for subscriber in tuple(self._subscribers):
             subscriber(trace)
@@ -217,7 +220,7 @@ class Session:
                 adapter.failed(span, error)
             except Exception as fault:
                 assert span.exchange is not None
-                span.exchange.warn(f"the {adapter.name} adapter failed ({type(fault).__name__}: {fault}).")
+                span.exchange.warn(f"the {adapter.name} adapter failed ({type(fault).__name__}: {message_of(fault)}).")
 
     def _refresh(self) -> None:
         """Activate the adapters whose library has been imported since the last look."""
@@ -239,7 +242,7 @@ class Session:
                 probes = list(probes_of(adapter))
             except Exception as fault:
                 probes = []
-                self.notes.append(f"the {adapter.name} adapter is off ({type(fault).__name__}: {fault}).")
+                self.notes.append(f"the {adapter.name} adapter is off ({type(fault).__name__}: {message_of(fault)}).")
             self._probes[adapter] = (sys.modules.get(adapter.module), probes)
         recorder.name(self._probes[adapter][1])
 

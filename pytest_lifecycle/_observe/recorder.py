@@ -14,6 +14,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol, final
 
 from .._trace.span import Kind, Span
+from .faulty import FaultyProbes
 from .probe import Call, Expected, Probe, arguments_of
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Recorder:
         self.open: dict[int, Span] = {}
         self.carried: dict[int, tuple[list[Span], types.FrameType]] = {}
         self.source: Source | None = None
+        self.faulty = FaultyProbes()
         self._discover = discover
         self._publish = publish
         self._failed = failed
@@ -353,15 +355,12 @@ class Recorder:
         for watched in self.table.values():
             if probe in watched.probes:
                 watched.probes.remove(probe)
-        if span is not None and span.exchange is not None:
-            span.exchange.warn(
-                f"the {probe.adapter or 'generic'} adapter failed in its probe on {probe.target}"
-                f" ({type(fault).__name__}: {fault}); that probe is off, the rest of the trace stands."
-            )
+        self.faulty.name(probe, fault, span)
 
     def let_go(self) -> None:
         """Drop all that belongs to apps: functions of theirs, and steps still open."""
         self._drop_steps()
+        self.faulty.forget()
         for key, watched in list(self.table.items()):
             if watched.named is None:
                 del self.table[key]
