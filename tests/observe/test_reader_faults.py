@@ -267,7 +267,8 @@ def test_a_reader_of_what_was_found_that_raises_harms_nothing(
     scene: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = {id(probe) for _, probes in session._probes.values() for probe in probes}
-    expected, _ = SCENES[scene].play()
+    part = Scene(SCENES[scene].app, SCENES[scene].asked[::3])
+    expected, _ = part.play()
     called = []
 
     def fail(*arguments: Any) -> Any:
@@ -291,7 +292,7 @@ def test_a_reader_of_what_was_found_that_raises_harms_nothing(
 
     monkeypatch.setattr(Recorder, "watch", watch_broken)
     monkeypatch.setattr(Recorder, "expect", expect_broken)
-    answers, traces = SCENES[scene].play()
+    answers, traces = part.play()
     assert answers == expected
     if not called:
         pytest.skip("nothing that the scene finds has such a reader, or none is called")
