@@ -109,12 +109,17 @@ def _answered_a_crash(exchange: Exchange) -> bool:
     return any(status not in _own_statuses(error) for error, _ in exchange.raised)
 
 
+def _broke_off_unseen(exchange: Exchange) -> bool:
+    """Whether an exception left the app of which no more is known than that (profiling)."""
+    return exchange.broke_off and not exchange.raised and exchange.protocol == "http"
+
+
 def outcome_of(exchange: Exchange) -> Outcome:
     """Say how the request ended."""
     root = exchange.root
     if exchange.gave_up and exchange.protocol != "lifespan":
         return Outcome.NO_RESPONSE
-    if exchange.errors or escaped(exchange) or _answered_a_crash(exchange):
+    if exchange.errors or escaped(exchange) or _answered_a_crash(exchange) or _broke_off_unseen(exchange):
         return Outcome.ERROR
     if exchange.protocol == "lifespan":
         return Outcome.HANDLED
