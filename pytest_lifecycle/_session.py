@@ -119,8 +119,16 @@ class Session:
         self._subscribers.remove(subscriber)
 
     def publish(self, exchange: Exchange) -> Trace:
-        """Finish the exchange, tell everybody who asked, and give its trace."""
+        """Finish the exchange, tell everybody who asked, and give its trace.
+
+        One that is published again was reopened: its trace is known, and reads on.
+        """
+        if self._recorder is not None:
+            self._recorder.settle(exchange)
         exchange.finish()
+        if exchange.is_published:
+            return Trace(exchange)
+        exchange.is_published = True
         conclude(exchange)
         if exchange.protocol == "lifespan":
             part_phases(exchange.root)

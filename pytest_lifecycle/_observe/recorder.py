@@ -317,6 +317,14 @@ class Recorder:
         self._restore(span, span._previous)
         return True
 
+    def settle(self, exchange: Exchange) -> None:
+        """End the spans of a request that is over whose coroutine or generator nobody has begun."""
+        for key, (spans, _) in list(self.carried.items()):
+            if spans[0].exchange is exchange:
+                del self.carried[key]
+                for span in spans:
+                    self._leave(span, None, None)
+
     def _enter_carriers(self, frame: types.FrameType) -> None:
         """Go on with the spans that this frame carries, the outermost first."""
         for span in reversed(self.carried.get(id(frame), ((), frame))[0]):

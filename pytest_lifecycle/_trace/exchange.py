@@ -56,6 +56,7 @@ class Exchange:
         parent: The span of another request that made this one; None for most.
         is_anonymous: Whether the request brought no credentials (see `CREDENTIALS`).
         is_over: Whether the request has ended.
+        is_published: Whether its trace was handed out.
         gave_up: Whether the client cancelled the app, at its deadline or once a lifespan was over: what was cancelled
             is no error of the app.
         has_failed: Whether a lifespan failed, even if no exception says so.
@@ -103,6 +104,7 @@ class Exchange:
         "interface",
         "is_anonymous",
         "is_over",
+        "is_published",
         "left",
         "messages",
         "method",
@@ -132,6 +134,7 @@ class Exchange:
         self.is_anonymous = True
         self.broke_off = False
         self.is_over = False
+        self.is_published = False
         self.gave_up = False
         self.has_failed = False
         self.status: int | None = None
@@ -209,6 +212,17 @@ class Exchange:
         """Note that a lifespan failed, and why."""
         self.has_failed = True
         self.warn(message)
+
+    def reopen(self) -> None:
+        """Go on after the end: a WSGI app's first step has returned, and its body is made only now, by further steps.
+
+        A layer that seemed to answer itself has handed the request on after all.
+        """
+        self.is_over = False
+        self.root._end = None
+        self.root.reached_inner = True
+        for span in self.root.walk():
+            span.short_circuited = False
 
     def finish(self) -> None:
         """End the root and let go of what only the running request needed."""

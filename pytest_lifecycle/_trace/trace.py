@@ -48,7 +48,6 @@ class Trace:
         interface: ``"asgi"`` or ``"wsgi"``: how the app was called.
         framework: The most specific adapter that recognised the app (``"fastapi"``, ``"flask"``, ...); None for a
             bare app.
-        status: The status code; None where no response was started.
         root: The whole tree, framework internals included.
         parent: The span of another request whose handling made this one; None for most.
         is_anonymous: Whether the request brought no credentials: no authorization, cookie, API key or token header.
@@ -72,12 +71,16 @@ class Trace:
         self.url = exchange.url
         self.interface = exchange.interface
         self.framework = exchange.framework
-        self.status = exchange.status
         self.root = exchange.root
         self.parent = exchange.parent
         self.is_anonymous = exchange.is_anonymous
         self.history: list[Trace] = []
         self.warnings = exchange.warnings
+
+    @property
+    def status(self) -> int | None:
+        """The status code; None where no response was started."""
+        return self._exchange.status
 
     # -- the way in
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, final
+from weakref import WeakKeyDictionary
 
 from .._observe.contract import Adapter
 from .._observe.probe import Call, Callback, Probe, code_of
@@ -32,9 +34,11 @@ class WsgiAdapter(Adapter):
 
     def __init__(self) -> None:
         self._boundaries = Boundaries()
+        self._requests: WeakKeyDictionary[object, Exchange] = WeakKeyDictionary()
 
     def forget(self) -> None:
         self._boundaries.forget()
+        self._requests.clear()
 
     def discover(self, code: types.CodeType, frame: types.FrameType) -> Probe | None:
         if not SHAPE.fits(code) and not _looks_like_wsgi(code, frame):
@@ -131,9 +135,28 @@ class WsgiAdapter(Adapter):
                 return None
             if not _is_another_request(environ, parent.exchange, parent):
                 return None
-        opened = Exchange("wsgi", environ.get("REQUEST_METHOD", "GET"), url_of(environ), parent=parent)
+        waiting = self._waiting(environ) if parent is None else None
+        if waiting is not None:
+            waiting.reopen()
+            opened = waiting
+        else:
+            opened = Exchange("wsgi", environ.get("REQUEST_METHOD", "GET"), url_of(environ), parent=parent)
+            with suppress(TypeError):  # a stream that cannot be referred to weakly
+                self._requests[environ.get("wsgi.input")] = opened
         self._watch_edge(opened, environ, start_response)
         return opened
+
+    def _waiting(self, environ: Any) -> Exchange | None:
+        """Give the request whose first step returned before it started a response, if this call is a part of it.
+
+        Its body is being made, then. The steps of one request share their ``wsgi.input``, whatever they copy.
+        """
+        try:
+            known = self._requests.get(environ.get("wsgi.input"))
+        except TypeError:
+            return None
+        is_waiting = known is not None and known.is_over and known.responded_at is None and not known.broke_off
+        return known if is_waiting else None
 
     def _watch_edge(self, exchange: Exchange, environ: Any, start_response: Any) -> None:
         exchange.is_anonymous = CREDENTIAL_VARIABLES.isdisjoint(environ)
