@@ -18,6 +18,7 @@ from ._observe.probe import Probe
 from ._observe.profiling import ProfilingSource
 from ._observe.recorder import Recorder, probes_of
 from ._observe.select import make_source
+from ._show.told import told_text
 from ._trace.exchange import Exchange
 from ._trace.lifespan import part_phases
 from ._trace.routing import shadowed
@@ -132,6 +133,7 @@ class Session:
                 )
         for note in self.notes:
             exchange.warn(note)
+        exchange.warnings[:] = [told_text(warning, exchange) for warning in exchange.warnings]
         trace = Trace(exchange)
         for subscriber in tuple(self._subscribers):
             subscriber(trace)

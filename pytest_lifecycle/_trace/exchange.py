@@ -13,6 +13,8 @@ from .websocket import Closing
 
 BODY_LIMIT = 16 * 1024 * 1024
 """How many bytes of a response are kept that another client asked for; our own clients keep all."""
+REQUEST_LIMIT = 64 * 1024
+"""How many bytes of a request's body are kept: secrets in it are taken out of what is shown (never the body itself)."""
 
 
 class Message(NamedTuple):
@@ -50,6 +52,8 @@ class Exchange:
         captures: Whether the observer takes the response from what crosses the app's edge.
             A driver that holds the response itself sets it to False.
         responded_at: When the response was started at the app's edge, in seconds of `time.perf_counter`.
+        request_headers: The request's header lines: so that secrets among them are known when the request is shown.
+        request_body: What the app read of the request's body, or was sent over a WebSocket, up to `REQUEST_LIMIT`.
         status: The status code; None until a response is started.
         raw_headers: The response's header lines, in order.
         body: The response's body in pieces; None where it cannot be seen.
@@ -93,6 +97,9 @@ class Exchange:
         "protocol",
         "raised",
         "raw_headers",
+        "request_body",
+        "request_headers",
+        "request_size",
         "resolutions",
         "responded_at",
         "root",
@@ -114,6 +121,9 @@ class Exchange:
         self.is_over = False
         self.gave_up = False
         self.status: int | None = None
+        self.request_headers: list[tuple[object, object]] = []
+        self.request_body: list[bytes] = []
+        self.request_size = 0
         self.responded_at: float | None = None
         self.raw_headers: list[tuple[bytes, bytes]] = []
         self.body: list[bytes] | None = []
@@ -139,6 +149,13 @@ class Exchange:
         """Note that the response was started."""
         self.status = status
         self.raw_headers = headers
+
+    def hear(self, piece: bytes) -> None:
+        """Keep a piece of what the client sent, up to `REQUEST_LIMIT`."""
+        room = REQUEST_LIMIT - self.request_size
+        if piece and room > 0:
+            self.request_body.append(piece[:room])
+            self.request_size += len(piece)
 
     def receive_body(self, chunk: bytes) -> None:
         """Keep a piece of the response's body, up to `BODY_LIMIT`."""
@@ -170,8 +187,10 @@ class Exchange:
     def _name_of(self, step: Span | None) -> str:
         return "" if step is None or step is self.root else step.name
 
-    def read(self, size: int, step: Span | None) -> None:
-        """Note that a step read so many bytes of `wsgi.input`; what it reads in a row is one entry."""
+    def read(self, data: bytes, step: Span | None) -> None:
+        """Note that a step read this of `wsgi.input`; what it reads in a row is one entry."""
+        size = len(data)
+        self.hear(data)
         last = self.messages[-1] if self.messages else None
         if last is not None and last.type == "wsgi.input" and last.step == self._name_of(step):
             self.messages[-1] = last._replace(size=last.size + size)

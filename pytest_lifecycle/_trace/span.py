@@ -161,7 +161,7 @@ class Span:
     @property
     def response_changes(self) -> ResponseChanges:
         """What this layer did to the response that came from inside it; nothing where it made the response itself."""
-        return changes_between(self._inner_head, self._outer_head)
+        return changes_between(self._inner_head, self._outer_head).of(self.exchange)
 
     @property
     def is_open(self) -> bool:

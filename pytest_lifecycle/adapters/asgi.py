@@ -131,9 +131,10 @@ class AsgiAdapter(Adapter):
         self._watch_edge(opened, scope, receive, send)
         return opened
 
-    def _watch_edge(self, exchange: Exchange, scope: object, receive: object, send: object) -> None:
+    def _watch_edge(self, exchange: Exchange, scope: Mapping[str, Any], receive: object, send: object) -> None:
         code = code_of(send)
         exchange.edge = (scope, receive, send, code)
+        exchange.request_headers = headers_of(scope)
         if code is not None and id(code) not in self._senders:
             self._watch_send(code, send)
         receiving = code_of(receive) if exchange.captures else None
@@ -320,6 +321,13 @@ def _is_another_request(scope: Any, receive: object, exchange: Exchange, parent:
         return False
     shared = ("asgi", "headers", "state", "app", "extensions")
     return not any(scope.get(key) is outer.get(key) for key in shared if isinstance(outer.get(key), dict | list))
+
+
+def headers_of(scope: Mapping[str, Any]) -> list[tuple[object, object]]:
+    """Give a copy of a request's header lines; lines that are no pairs are left out."""
+    headers = scope.get("headers")
+    lines = headers if isinstance(headers, list | tuple) else ()
+    return [(line[0], line[1]) for line in lines if isinstance(line, list | tuple) and len(line) == 2]
 
 
 def _url_of(scope: Mapping[str, Any]) -> str:

@@ -1,0 +1,91 @@
+"""Secrets in free text, found by the names that stand before them: ``password='...'``, ``"token": "..."``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+REDACTED: Final = "[redacted]"
+"""What stands where a secret was."""
+
+SCHEMES: Final = frozenset({"bearer", "basic", "digest", "token", "apikey", "negotiate", "ntlm", "dpop"})
+"""What stands before credentials (RFC 9110, section 11.4)."""
+
+_NAME: Final = re.compile(r"""(?<![\w.\-])(?P<name>\w[\w.\-]*+(?:\[[\w.\-]*\])*)(?:\\*["'])?\s*(?:=>|[=:])\s*""")
+_QUOTE: Final = re.compile(r"""[bBrR]{0,2}(?P<quote>\\*["'])""")
+_QUOTED: Final = re.compile(r"""(?:"(?:[^"\\]|\\.)*+(?:"|\\?$)|'(?:[^'\\]|\\.)*+(?:'|\\?$))""", re.DOTALL)
+_BRACKET: Final = re.compile(r"""(?P<open>[\[{(])|(?P<close>[\]})])|"(?:[^"\\]|\\.)*+"|'(?:[^'\\]|\\.)*+'""", re.DOTALL)
+_WORD: Final = re.compile(r"""[^\s,;&)\]}"']*""")
+_SCHEME: Final = re.compile(
+    r"""\b(?P<scheme>Bearer\s+|(?:Basic|Digest|Token|ApiKey|Negotiate|NTLM|DPoP)\s+(?=[^\s,;"']*[\d=_./+]|[^\s,;"']{16}))"""
+    r"""(?P<value>[^\s,;"']+)""",
+    re.IGNORECASE,
+)
+_USERINFO: Final = re.compile(r"(?<=://)[^/?#\s]*@")
+_HEADED: Final = re.compile(r"^(?P<name>[\w.\-\[\]]+)\n(?P<indent>[ \t]+)[^\n]+", re.MULTILINE)
+_CONVERTERS: Final = frozenset({"str", "int", "float", "path", "slug", "uuid", "string"})
+"""What stands after a parameter's name in a pattern, as in ``{token:str}``."""
+
+
+def without_userinfo(text: str) -> str:
+    """Give the text without the user and the password of each URL in it."""
+    return _USERINFO.sub(f"{REDACTED}@", text)
+
+
+def without_named(text: str, hides: Callable[[str], bool]) -> str:
+    """Give the text without credentials, and without the values of the names that are to be hidden.
+
+    A value is what a quoted string, a pair of brackets or a word holds; also a quoted string that was cut. A line
+    that is such a name alone makes the indented line below it a value: so pydantic writes its errors.
+    """
+    text = _SCHEME.sub(rf"\g<scheme>{REDACTED}", without_userinfo(text))
+    text = _HEADED.sub(lambda found: _headed(found, hides), text)
+    written, at = "", 0
+    while found := _NAME.search(text, at):
+        end = found.end()
+        stop = _end_of_value(text, end) if hides(found["name"]) else end
+        written += text[at:end]
+        if stop > end:
+            written += REDACTED if _is_secret(text[end:stop]) else text[end:stop]
+        at = stop
+    return written + text[at:]
+
+
+def _headed(found: re.Match[str], hides: Callable[[str], bool]) -> str:
+    if not any(map(hides, found["name"].split("."))):
+        return found[0]
+    return f"{found['name']}\n{found['indent']}{REDACTED}"
+
+
+def _is_secret(value: str) -> bool:
+    """Whether this might be one: the scheme before credentials is none, nor is a path parameter's type."""
+    return value.lower() not in SCHEMES and value not in _CONVERTERS
+
+
+def _end_of_value(text: str, start: int) -> int:
+    """Say where a value ends that begins here."""
+    if text.startswith(REDACTED, start):
+        return start + len(REDACTED)
+    quote = _QUOTE.match(text, start)
+    if quote is not None:
+        return _end_of_quoted(text, quote)
+    if text[start : start + 1] in ("[", "{", "("):
+        return _end_of_brackets(text, start)
+    return _WORD.match(text, start).end()  # type: ignore[union-attr]  # it matches nothing, too
+
+
+def _end_of_quoted(text: str, quote: re.Match[str]) -> int:
+    if len(quote["quote"]) == 1:
+        return _QUOTED.match(text, quote.end() - 1).end()  # type: ignore[union-attr]  # one that was cut, too
+    end = text.find(quote["quote"], quote.end())  # a string in a string: its quotes are escaped
+    return len(text) if end < 0 else end + len(quote["quote"])
+
+
+def _end_of_brackets(text: str, start: int) -> int:
+    depth = 0
+    for found in _BRACKET.finditer(text, start):
+        depth += 1 if found["open"] else -1 if found["close"] else 0
+        if depth == 0:
+            return found.end()
+    return len(text)
