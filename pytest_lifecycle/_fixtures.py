@@ -156,8 +156,8 @@ def _checked(app: object, origin: str) -> object:
         from ._show.told import told_text
 
         raise pytest.UsageError(
-            f"{origin} gave {told_text(repr(app)[:100])}, which is no WSGI or ASGI callable. Give the application object itself,"
-            " through a fixture `lifecycle_app` or the ini option `lifecycle_app`."
+            f"{origin} gave {told_text(repr(app)[:100])}, which is no WSGI or ASGI callable."
+            " Give the application object itself, through a fixture `lifecycle_app` or the ini option `lifecycle_app`."
         )
     return app
 

@@ -80,7 +80,8 @@ def _crash(trace: Trace, redactor: Redactor) -> str:
         return "the app failed"
     raised = crashes[-1]
     message = redactor.text(raised.message)
-    text = f"{_named(raised.type)}{f'({shown(message, TEXT_LIMIT)})' if message else ''} raised in {_named(raised.raised_in)}"
+    said = f"({shown(message, TEXT_LIMIT)})" if message else ""
+    text = f"{_named(raised.type)}{said} raised in {_named(raised.raised_in)}"
     if raised.crossed:
         text += f", crossed {', '.join(map(_named, raised.crossed))}"
     answered_by = raised.handled_by or _sender(trace)

@@ -20,6 +20,8 @@ LONG: Final = 8
 CUT: Final = ("…", "...")
 """What stands where text was cut: what is left of a secret before it goes as well."""
 
+NESTED: Final = 3
+"""How deep literals in literals are looked into: the `repr` of an error that quotes the `repr` of a list, say."""
 TAIL: Final = 100
 """How many characters of the end of a value are looked for behind an ellipsis."""
 
@@ -55,6 +57,9 @@ class Known:
         return text
 
 
+NOTHING: Final = Known()
+
+
 def _without_cut(text: str, secret: str) -> str:
     """Take out what is left of a secret where an ellipsis stands for its end or its middle."""
     for mark in CUT:
@@ -75,15 +80,14 @@ def _after(text: str, secret: str) -> str:
 
 def _spellings(secret: str) -> Iterator[str]:
     """Give the ways to write a value: as it is, quoted for a URL, escaped in a literal, in base64, and so on."""
-    for text in {secret, *_charsets(secret)}:
+    read = {secret, *_charsets(secret)}
+    for text in read.union(map(html.escape, read)):
         yield text
         for quoted in (_quote(text), _quote(text, safe=""), _quote_plus(text)):
             yield quoted
             yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), quoted)
-        yield html.escape(text)
         yield from _literals(text)
         data = text.encode("utf-8", "surrogatepass")
-        yield repr(data)[2:-1]
         yield b64encode(data).decode().rstrip("=")
         yield urlsafe_b64encode(data).decode().rstrip("=")
 
@@ -97,14 +101,15 @@ def _charsets(text: str) -> Iterator[str]:
             continue
 
 
-def _literals(text: str) -> Iterator[str]:
-    """Give the text as it stands in a literal of Python's or JSON's, and in a literal of that."""
-    inner = {repr(text)[1:-1], json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
-    inner |= {escaped.replace("'", "\\'") for escaped in inner}
-    yield from inner
-    for once in inner:
-        yield repr(once)[1:-1]
-        yield json.dumps(once)[1:-1]
+def _literals(text: str) -> set[str]:
+    """Give the text as it stands in a literal of Python's or JSON's, in a literal of that, and so on."""
+    found = last = {text, json.dumps(text, ensure_ascii=False)[1:-1], repr(text.encode("utf-8", "surrogatepass"))[2:-1]}
+    for _ in range(NESTED):
+        escaped = {one for inner in last for one in (repr(inner)[1:-1], json.dumps(inner)[1:-1])}
+        escaped |= {one.replace("'", "\\'") for one in escaped}
+        last = escaped - found
+        found = found | last
+    return found
 
 
 def _quote(text: str, safe: str = "/") -> str:

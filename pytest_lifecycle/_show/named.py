@@ -14,8 +14,7 @@ SCHEMES: Final = frozenset({"bearer", "basic", "digest", "token", "apikey", "neg
 
 _NAME: Final = re.compile(r"""(?<![\w.\-])(?P<name>\w[\w.\-]*+(?:\[[\w.\-]*\])*)(?:\\*["'])?\s*(?:=>|[=:])\s*""")
 _QUOTE: Final = re.compile(r"""[bBrR]{0,2}(?P<quote>\\*["'])""")
-_QUOTED: Final = re.compile(r"""(?:"(?:[^"\\]|\\.)*+(?:"|\\?$)|'(?:[^'\\]|\\.)*+(?:'|\\?$))""", re.DOTALL)
-_BRACKET: Final = re.compile(r"""(?P<open>[\[{(])|(?P<close>[\]})])|"(?:[^"\\]|\\.)*+"|'(?:[^'\\]|\\.)*+'""", re.DOTALL)
+_TOKEN: Final = re.compile(r"""(?P<quote>\\*["'])|(?P<open>[\[{(])|[\]})]""")
 _WORD: Final = re.compile(r"""[^\s,;&)\]}"']*""")
 _SCHEME: Final = re.compile(
     r"""\b(?P<scheme>Bearer\s+|(?:Basic|Digest|Token|ApiKey|Negotiate|NTLM|DPoP)\s+(?=[^\s,;"']*[\d=_./+]|[^\s,;"']{16}))"""
@@ -23,7 +22,10 @@ _SCHEME: Final = re.compile(
     re.IGNORECASE,
 )
 _USERINFO: Final = re.compile(r"(?<=://)[^/?#\s]*@")
-_HEADED: Final = re.compile(r"^(?P<name>[\w.\-\[\]]+)\n(?P<indent>[ \t]+)[^\n]+", re.MULTILINE)
+_HEADED: Final = re.compile(
+    r"(?P<head>(?:^|(?<=\\n))(?P<name>[\w.\-]+)(?P<break>\n|\\+n)[ \t]+)(?:(?!(?<!\\)(?P=break)).)+",
+    re.MULTILINE | re.DOTALL,
+)
 _CONVERTERS: Final = frozenset({"str", "int", "float", "path", "slug", "uuid", "string"})
 """What stands after a parameter's name in a pattern, as in ``{token:str}``."""
 
@@ -53,9 +55,7 @@ def without_named(text: str, hides: Callable[[str], bool]) -> str:
 
 
 def _headed(found: re.Match[str], hides: Callable[[str], bool]) -> str:
-    if not any(map(hides, found["name"].split("."))):
-        return found[0]
-    return f"{found['name']}\n{found['indent']}{REDACTED}"
+    return found["head"] + REDACTED if any(map(hides, found["name"].split("."))) else found[0]
 
 
 def _is_secret(value: str) -> bool:
@@ -69,23 +69,32 @@ def _end_of_value(text: str, start: int) -> int:
         return start + len(REDACTED)
     quote = _QUOTE.match(text, start)
     if quote is not None:
-        return _end_of_quoted(text, quote)
+        return _end_of_quoted(text, quote.end(), quote["quote"])
     if text[start : start + 1] in ("[", "{", "("):
         return _end_of_brackets(text, start)
     return _WORD.match(text, start).end()  # type: ignore[union-attr]  # it matches nothing, too
 
 
-def _end_of_quoted(text: str, quote: re.Match[str]) -> int:
-    if len(quote["quote"]) == 1:
-        return _QUOTED.match(text, quote.end() - 1).end()  # type: ignore[union-attr]  # one that was cut, too
-    end = text.find(quote["quote"], quote.end())  # a string in a string: its quotes are escaped
-    return len(text) if end < 0 else end + len(quote["quote"])
+def _end_of_quoted(text: str, start: int, quote: str) -> int:
+    """Say where a string ends: at the same quote with as many backslashes, since it may stand in another string.
+
+    A string that was cut ends with the text. Where it cannot be told, it ends later rather than too early.
+    """
+    while (end := text.find(quote, start)) >= 0:
+        start = end + len(quote)
+        if text[end - 1] != "\\":
+            return start
+    return len(text)
 
 
 def _end_of_brackets(text: str, start: int) -> int:
     depth = 0
-    for found in _BRACKET.finditer(text, start):
-        depth += 1 if found["open"] else -1 if found["close"] else 0
+    while found := _TOKEN.search(text, start):
+        start = found.end()
+        if found["quote"]:
+            start = _end_of_quoted(text, start, found["quote"])
+            continue
+        depth += 1 if found["open"] else -1
         if depth == 0:
-            return found.end()
+            return start
     return len(text)

@@ -10,7 +10,7 @@ from typing import Final, final
 from urllib.parse import quote, unquote_plus
 from uuid import UUID
 
-from .known import Known
+from .known import NOTHING, Known
 from .named import REDACTED, without_named, without_userinfo
 
 NAMES: Final = frozenset(
@@ -82,7 +82,7 @@ class Redactor:
 
     names: frozenset[str] = frozenset()
     allowed: frozenset[str] = frozenset()
-    known: Known = Known()
+    known: Known = NOTHING
 
     @classmethod
     def configured(cls, *, redact: Iterable[str] = (), allow: Iterable[str] = ()) -> Redactor:

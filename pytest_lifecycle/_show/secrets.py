@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, unquote, unquote_plus
 from uuid import UUID
 
+from .known import SHORTEST
 from .named import SCHEMES
 from .redact import ACTIVE, Redactor
 
@@ -51,10 +52,10 @@ def _secrets_of(exchange: Exchange, redactor: Redactor) -> Iterator[str]:
     yield from _in_url(exchange.url, redactor)
     for name, value in (*exchange.request_headers, *exchange.raw_headers):
         yield from _in_header(_text(name), _text(value), redactor)
-    for span in exchange.root.walk():
-        yield from in_values(span.fact("path_params"), redactor)
-    for decision in exchange.routing:
-        yield from _in_path(decision, redactor)
+    params = {secret for span in exchange.root.walk() for secret in in_values(span.fact("path_params"), redactor)}
+    params |= {secret for decision in exchange.routing for secret in _in_path(decision, redactor)}
+    yield from params
+    yield from _begun_with(params, exchange.url)
     pieces = exchange.request_body
     for piece in pieces if exchange.protocol == "websocket" else [b"".join(pieces)]:
         yield from _in_body(piece, redactor)
@@ -76,7 +77,8 @@ def _in_url(url: str, redactor: Redactor) -> Iterator[str]:
 def _in_path(decision: Routing, redactor: Redactor) -> Iterator[str]:
     """Give the parts of a path that stand where a route that was tried has a parameter with a telling name.
 
-    Where a route was chosen, only this one says what the parts are.
+    Where a route was chosen, only this one says what the parts are. Where none was, what follows a part may belong to
+    it: a slash in it was resolved before the router saw it.
     """
     from .._trace.routing import parameters_of
 
@@ -90,7 +92,16 @@ def _in_path(decision: Routing, redactor: Redactor) -> Iterator[str]:
                 break
             is_alike = len(parts) == len(asked) or any(parts[:at])
             if is_alike and any(map(redactor.hides, names)):
-                yield from (given, unquote(given))
+                ends = range(at + 1, len(asked) + 1) if decision.chosen is None else [at + 1]
+                yield from ("/".join(asked[at:end]) for end in ends)
+
+
+def _begun_with(params: Iterable[str], url: str) -> Iterator[str]:
+    """Give the parts of a URL's path that are more than a parameter: behind a quoted slash the router saw another."""
+    beginnings = tuple(param for param in params if len(param) >= SHORTEST)
+    for part in map(unquote, re.split(r"[?#]", url)[0].split("/")):
+        if part.startswith(beginnings):
+            yield part
 
 
 # -- headers

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from .escape import shown
+from .escape import escape, shown
 from .named import REDACTED
 from .redact import ACTIVE, Redactor
 from .secrets import in_values, redactor_of_exchanges
@@ -22,40 +24,51 @@ TEXT_LIMIT: Final = 500
 
 def told_value(value: ToldValue) -> str:
     """Write a value as a dataclass does, without secrets."""
-    redactor = _redactor(value.exchange)
-    about = getattr(value, "loc", ())
-    held = ((field.name, getattr(value, field.name)) for field in fields(value) if field.repr)  # type: ignore[arg-type]
-    written = [f"{name}={_written(name, inner, about, redactor)}" for name, inner in held]
+    return told_fields(value, [field.name for field in fields(value) if field.repr], value.exchange)  # type: ignore[arg-type]
+
+
+def told_fields(value: object, names: Iterable[str], exchange: Exchange | None = None) -> str:
+    """Write these fields of a value as a dataclass does, without secrets."""
+    redactor = _redactor(exchange)
+    is_about_secret = redactor.issue(getattr(value, "loc", ()), "") is None
+    given = {name: REDACTED if is_about_secret and name == "message" else getattr(value, name) for name in names}
+    written = [f"{name}={_written(inner, redactor)}" for name, inner in given.items()]
     return f"{type(value).__qualname__}({', '.join(written)})"
 
 
-def _written(name: str, value: object, about: tuple[object, ...], redactor: Redactor) -> str:
-    if name == "message" and redactor.issue(about, "") is None:
-        return repr(REDACTED)
-    if isinstance(value, str):
-        return repr(redactor.text(value))
-    if isinstance(value, dict):
-        items = (f"{key!r}: {_under(key, held, redactor)}" for key, held in value.items())
-        return "{" + ", ".join(items) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(_written("", item, about, redactor) for item in value) + "]"
-    if isinstance(value, tuple):
-        inner = ", ".join(_written("", item, about, redactor) for item in value)
-        return f"({inner},)" if len(value) == 1 else f"({inner})"
+def told_name(name: str) -> str:
+    """Quote the name of a step."""
+    return escape(repr(name))
+
+
+def _written(value: object, redactor: Redactor) -> str:
+    match value:
+        case StrEnum():
+            return repr(value)
+        case str():
+            return escape(repr(redactor.text(value)))
+        case dict():
+            items = (f"{_written(name, redactor)}: {_under(name, inner, redactor)}" for name, inner in value.items())
+            return "{" + ", ".join(items) + "}"
+        case list():
+            return "[" + ", ".join(_written(item, redactor) for item in value) + "]"
+        case tuple():
+            inner = ", ".join(_written(item, redactor) for item in value)
+            return f"({inner},)" if len(value) == 1 else f"({inner})"
     return repr(value)
 
 
 def _under(name: str, value: object, redactor: Redactor) -> str:
     """Write what a header's name leads to."""
-    return repr(REDACTED) if redactor.hides(name) else _written("", value, (), redactor)
+    return repr(REDACTED) if redactor.hides(name) else _written(value, redactor)
 
 
-def told_headers(lines: list[tuple[str, str]], exchange: Exchange | None) -> dict[str, str]:
-    """Give header lines by name without their secrets, those of one name joined (RFC 9110, section 5.3)."""
+def told_headers(lines: list[tuple[str, str]], exchange: Exchange | None) -> str:
+    """Write header lines by name without their secrets, those of one name joined (RFC 9110, section 5.3)."""
     told: dict[str, str] = {}
     for name, value in _redactor(exchange).headers(lines):
         told[name] = f"{told[name]}, {value}" if name in told else value
-    return told
+    return escape(repr(told))
 
 
 def told_request(exchange: Exchange) -> str:

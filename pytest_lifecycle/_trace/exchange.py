@@ -35,6 +35,11 @@ class Message(NamedTuple):
     at: float
     step: str
 
+    def __repr__(self) -> str:
+        from .._show.told import told_fields
+
+        return told_fields(self, self._fields)
+
 
 @final
 class Exchange:

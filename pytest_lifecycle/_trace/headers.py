@@ -49,7 +49,7 @@ class Headers(Mapping[str, str]):
     def __repr__(self) -> str:
         from .._show.told import told_headers
 
-        return f"Headers({told_headers(self._lines, self._exchange)!r})"
+        return f"Headers({told_headers(self._lines, self._exchange)})"
 
 
 def charset_of(headers: Headers) -> str:

@@ -217,4 +217,6 @@ class Span:
         return iter(found)
 
     def __repr__(self) -> str:
-        return f"<Span {self.kind} {self.name!r}>"
+        from .._show.told import told_name
+
+        return f"<Span {self.kind} {told_name(self.name)}>"
