@@ -97,11 +97,11 @@ def _in_path(decision: Routing, redactor: Redactor) -> Iterator[str]:
 
 
 def _begun_with(params: Iterable[str], url: str) -> Iterator[str]:
-    """Give the parts of a URL's path that are more than a parameter: behind a quoted slash the router saw another."""
-    beginnings = tuple(param for param in params if len(param) >= SHORTEST)
+    """Give the parts of a URL's path that are more than a parameter: a quoted slash ended it for the router."""
+    beginnings = [param for param in params if len(param) >= SHORTEST]
     for part in map(unquote, re.split(r"[?#]", url)[0].split("/")):
-        if part.startswith(beginnings):
-            yield part
+        for beginning in filter(part.startswith, beginnings):
+            yield from (part, part.removeprefix(beginning).strip("/"))
 
 
 # -- headers

@@ -39,7 +39,9 @@ HOSTILE = st.lists(
     st.sampled_from([*COMMANDS, *SEQUENCES]) | st.text(st.characters(codec=None), max_size=5), min_size=1, max_size=3
 ).map("".join)
 
-SETTINGS = settings(phases=[Phase.generate],max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(
+    phases=[Phase.generate], max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
 
 
 def assert_harmless(trace: Trace) -> None:
