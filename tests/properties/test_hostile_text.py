@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -176,3 +178,35 @@ def test_what_no_client_of_ours_would_send(method: str, url: str, name: str, mes
     trace.root.children[0].children[1].attributes.update(errors=(issue,), refused_by=name, context=[name])
     trace.history.append(sketched(method=method, url=url))
     assert_harmless(session.publish(exchange))
+
+
+PROJECT = """
+import pytest
+from tests.properties.test_hostile_text import SEQUENCES, COMMANDS, app_of
+
+TEXTS = [text for text in [*COMMANDS, *SEQUENCES]]
+
+@pytest.mark.parametrize("number", range(len(TEXTS)))
+def test_one(number, lifecycle_client):
+    text = TEXTS[number]
+    client = lifecycle_client(app_of(text, text, text, text, text))
+    trace = client.get("/fail", headers={b"x-name": text.encode("utf-8", "replace")})
+    client.get("/nowhere")
+    assert trace.status == 200
+"""
+
+
+def test_a_whole_run_and_its_junit_file_are_clean(project: pytest.Pytester, tmp_path: Path) -> None:
+    project.makepyfile(PROJECT)
+    xml = tmp_path / "junit.xml"
+    result = project.runpytest_inprocess("--tb=line", "-ojunit_logging=all", f"--junitxml={xml}", "--lifecycle-show")
+    count = len([*COMMANDS, *SEQUENCES])
+    result.assert_outcomes(failed=count)
+    shown = "\n".join(result.outlines).rpartition("short test summary")[0]
+    _, *sections = shown.split("-- lifecycle --")
+    assert [line for line in shown.split("\n") if not line.isprintable() or line.strip().startswith("::")] == []
+    assert not any(command in part for part in sections for command in ("##[", "##vso["))
+    cases = ElementTree.parse(xml).getroot().iter("testcase")
+    messages = [failure.get("message") for case in cases for failure in case.iter("failure")]
+    assert len(messages) == count
+    assert all(message is not None and "assert 500 == 200" in message for message in messages)
