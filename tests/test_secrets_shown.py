@@ -190,6 +190,19 @@ def test_a_circle_of_redirects_names_no_secret() -> None:
     assert "lastly to '/?token=[redacted]'" in message
 
 
+def test_a_warning_about_a_header_does_not_repeat_its_value() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        lines = [(b"set-cookie", b"sid=Zq7vK9", 1), b"x-api-key: Jb4hR2\x1b"]
+        await send({"type": "http.response.start", "status": 200, "headers": lines})
+        await send({"type": "http.response.body"})
+
+    with Client(app, lifespan=False) as client:
+        assert client.get("/").warnings == [
+            "the app sent (b'set-cookie', [redacted], 1), which is no pair of a header's name and value",
+            "the app sent b'x-api-key: [redacted]', which is no pair of a header's name and value",
+        ]
+
+
 def test_redirects_that_were_followed_name_no_secret() -> None:
     def app(environ: Any, start_response: Any) -> Any:
         if "token" in environ["QUERY_STRING"]:

@@ -123,6 +123,10 @@ def test_header_lines_keep_their_order_and_lose_their_secrets() -> None:
             "1 error\npassword\n  hunter2 is weak\nname\n  is short",
             f"1 error\npassword\n  {REDACTED}\nname\n  is short",
         ),
+        (
+            "[(b'host', b'a.test'), (b'x-api-key', b'hunter2'), ('cookie', \"a='1'\", 2)]",
+            f"[(b'host', b'a.test'), (b'x-api-key', {REDACTED}), ('cookie', {REDACTED}, 2)]",
+        ),
         ("Token expired, Basic auth needed", "Token expired, Basic auth needed"),
         ("/reset/{token:str} took it", "/reset/{token:str} took it"),
     ],

@@ -13,6 +13,8 @@ SCHEMES: Final = frozenset({"bearer", "basic", "digest", "token", "apikey", "neg
 """What stands before credentials (RFC 9110, section 11.4)."""
 
 _NAME: Final = re.compile(r"""(?<![\w.\-])(?P<name>\w[\w.\-]*+(?:\[[\w.\-]*\])*)(?:\\*["'])?\s*(?:=>|[=:])\s*""")
+_PAIR: Final = re.compile(r"""\(\s*[bB]?\\*["'](?P<name>[\w.\-]+)\\*["'],\s*(?=[bB]?\\*["'])""")
+"""The beginning of a header line as ASGI has it: ``(b'x-api-key', b'...')``."""
 _QUOTE: Final = re.compile(r"""[bBrR]{0,2}(?P<quote>\\*["'])""")
 _TOKEN: Final = re.compile(r"""(?P<quote>\\*["'])|(?P<open>[\[{(])|[\]})]""")
 _WORD: Final = re.compile(r"""[^\s,;&)\]}"']*""")
@@ -43,15 +45,19 @@ def without_named(text: str, hides: Callable[[str], bool]) -> str:
     """
     text = _SCHEME.sub(rf"\g<scheme>{REDACTED}", without_userinfo(text))
     text = _HEADED.sub(lambda found: _headed(found, hides), text)
-    written, at = "", 0
-    while found := _NAME.search(text, at):
+    return _without_values(_PAIR, _without_values(_NAME, text, hides), hides)
+
+
+def _without_values(named: re.Pattern[str], text: str, hides: Callable[[str], bool]) -> str:
+    """Give the text without what follows each name that is to be hidden."""
+    written, at = [], 0
+    while found := named.search(text, at):
         end = found.end()
         stop = _end_of_value(text, end) if hides(found["name"]) else end
-        written += text[at:end]
-        if stop > end:
-            written += REDACTED if _is_secret(text[end:stop]) else text[end:stop]
+        value = text[end:stop]
+        written += [text[at:end], REDACTED if value and _is_secret(value) else value]
         at = stop
-    return written + text[at:]
+    return "".join(written) + text[at:]
 
 
 def _headed(found: re.Match[str], hides: Callable[[str], bool]) -> str:

@@ -102,6 +102,7 @@ NAMINGS: dict[str, Says] = {
     "url": lambda s: f"cannot reach postgres://me:{quote(s, safe='')}@db/shop",
     "query": lambda s: f"GET /x?a=1&sessionToken={quote(s, safe='')} failed",
     "header": lambda s: f"Authorization: Bearer {quote(s, safe='')}",
+    "header line": lambda s: repr([(b"accept", b"*/*"), (b"x-api-key", s.encode())]),
     "pydantic": lambda s: f"1 error for Login\npassword\n  Value error, {s!r} is weak [input_value={s!r}]",
 }
 
