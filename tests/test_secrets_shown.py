@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from pytest_lifecycle import Client, LifecycleError, LifespanFailed, observe
-from pytest_lifecycle._show.redact import REDACTED
+from pytest_lifecycle._show.named import REDACTED
 
 from .properties.deeds import fastapi_app, flask_app
 from .properties.outputs import reprs, stored, texts

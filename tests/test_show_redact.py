@@ -156,7 +156,14 @@ def test_a_known_value_is_taken_out_in_every_spelling(secret: str, text: str, ex
     assert Redactor().knowing([secret]).text(text) == expected
 
 
-@pytest.mark.parametrize("text", ["a" * 100_000, "a-" * 50_000, "://" * 30_000, "{[(" * 30_000, "token=" * 20_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("a" * 100_000, "a-" * 50_000, "://" * 30_000, "{[(" * 30_000, "token=" * 20_000, "token={" + "\\" * 100_000),
+        *("token='" * 20_000, "token\n " * 20_000, " " * 100_000, "##" * 50_000, "hunter2x" * 10_000, "…" * 100_000),
+    ],
+    ids=lambda text: text[:8],
+)
 def test_long_text_is_read_once(text: str) -> None:
     assert len(Redactor().knowing(["hunter2x"]).text(text)) <= len(text) * 2
 

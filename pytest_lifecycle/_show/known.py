@@ -53,7 +53,12 @@ class Known:
             if len(secret) < LONG:
                 text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", REDACTED, text) if secret in text else text
             else:
-                text = _without_cut(text.replace(secret, REDACTED), secret)
+                text = text.replace(secret, REDACTED)
+        return self._without_cut(text) if any(mark in text for mark in CUT) else text
+
+    def _without_cut(self, text: str) -> str:
+        for secret in self.spelled:
+            text = _without_cut(text, secret) if len(secret) >= LONG else text
         return text
 
 

@@ -16,7 +16,7 @@ _NAME: Final = re.compile(r"""(?<![\w.\-])(?P<name>\w[\w.\-]*+(?:\[[\w.\-]*\])*)
 _PAIR: Final = re.compile(r"""\(\s*[bB]?\\*["'](?P<name>[\w.\-]+)\\*["'],\s*(?=[bB]?\\*["'])""")
 """The beginning of a header line as ASGI has it: ``(b'x-api-key', b'...')``."""
 _QUOTE: Final = re.compile(r"""[bBrR]{0,2}(?P<quote>\\*["'])""")
-_TOKEN: Final = re.compile(r"""(?P<quote>\\*["'])|(?P<open>[\[{(])|[\]})]""")
+_TOKEN: Final = re.compile(r"""(?P<quote>(?<!\\)\\*+["'])|(?P<open>[\[{(])|[\]})]""")
 _WORD: Final = re.compile(r"""[^\s,;&)\]}"']*""")
 _SCHEME: Final = re.compile(
     r"""\b(?P<scheme>Bearer\s+|(?:Basic|Digest|Token|ApiKey|Negotiate|NTLM|DPoP)\s+(?=[^\s,;"']*[\d=_./+]|[^\s,;"']{16}))"""

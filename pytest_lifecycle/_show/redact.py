@@ -198,3 +198,8 @@ class Active:
 
 
 ACTIVE: Final = Active()
+
+
+def redact_url(url: str) -> str:
+    """Give the URL without its secrets, as the running configuration says."""
+    return ACTIVE.get().url(url)

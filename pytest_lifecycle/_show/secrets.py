@@ -6,7 +6,7 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import parse_qsl, unquote, unquote_plus
 from uuid import UUID
 
@@ -45,7 +45,18 @@ def redactor_of(trace: Trace, redactor: Redactor | None = None) -> Redactor:
 def redactor_of_exchanges(exchanges: Iterable[Exchange], redactor: Redactor | None = None) -> Redactor:
     """Give a redactor that knows what these sent or got by names that are to be hidden."""
     redactor = redactor or ACTIVE.get()
-    return redactor.knowing({secret for exchange in exchanges for secret in _secrets_of(exchange, redactor)})
+    found = [_knowing(exchange, redactor) for exchange in exchanges]
+    return found[0].knowing(set[str]().union(*(one.known.secrets for one in found))) if found else redactor
+
+
+def _knowing(exchange: Exchange, redactor: Redactor) -> Redactor:
+    """Give a redactor that knows one request's secrets: worked out once, since each of its values asks for it."""
+    if exchange.known is not None and exchange.known[0] == redactor:
+        return cast("Redactor", exchange.known[1])
+    knowing = redactor.knowing(_secrets_of(exchange, redactor))
+    if exchange.is_over:
+        exchange.known = (redactor, knowing)
+    return knowing
 
 
 def _secrets_of(exchange: Exchange, redactor: Redactor) -> Iterator[str]:

@@ -59,6 +59,7 @@ class Exchange:
         responded_at: When the response was started at the app's edge, in seconds of `time.perf_counter`.
         request_headers: The request's header lines: so that secrets among them are known when the request is shown.
         request_body: What the app read of the request's body, or was sent over a WebSocket, up to `REQUEST_LIMIT`.
+        known: What is known of its secrets once it is over, and by which rules: worked out when it is first shown.
         status: The status code; None until a response is started.
         raw_headers: The response's header lines, in order.
         body: The response's body in pieces; None where it cannot be seen.
@@ -94,6 +95,7 @@ class Exchange:
         "head",
         "interface",
         "is_over",
+        "known",
         "left",
         "messages",
         "method",
@@ -129,6 +131,7 @@ class Exchange:
         self.request_headers: list[tuple[object, object]] = []
         self.request_body: list[bytes] = []
         self.request_size = 0
+        self.known: tuple[object, object] | None = None
         self.responded_at: float | None = None
         self.raw_headers: list[tuple[bytes, bytes]] = []
         self.body: list[bytes] | None = []
