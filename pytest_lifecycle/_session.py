@@ -18,6 +18,7 @@ from ._observe.probe import Probe
 from ._observe.profiling import ProfilingSource
 from ._observe.recorder import Recorder, probes_of
 from ._observe.select import make_source
+from ._show.told import told_text
 from ._trace.answer import conclude
 from ._trace.exchange import Exchange
 from ._trace.lifespan import part_phases
@@ -145,6 +146,7 @@ class Session:
             exchange.warn(note)
         if self._recorder is not None:
             self._recorder.faulty.tell(exchange)
+        exchange.warnings[:] = [told_text(warning, exchange) for warning in exchange.warnings]
         trace = Trace(exchange)
         for subscriber in tuple(self._subscribers):
             subscriber(trace)

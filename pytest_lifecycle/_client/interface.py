@@ -8,6 +8,7 @@ from typing import Any, Literal, cast
 
 from .._drive.asgi import AsgiApp
 from .._errors import UsageProblem
+from .._show.told import told_text
 
 Interface = Literal["asgi", "wsgi"]
 
@@ -118,7 +119,7 @@ def _has_vars(value: object) -> bool:
 
 
 def _shown(app: object) -> str:
-    return f"{app!r:.100}" if not inspect.ismodule(app) else f"the module {app.__name__!r}"
+    return told_text(repr(app)[:100]) if not inspect.ismodule(app) else f"the module {app.__name__!r}"
 
 
 def _instead(app: object) -> str:

@@ -49,7 +49,7 @@ class Underway:
     @property
     def headers(self) -> Headers:
         """The response's headers."""
-        return Headers(self._response.headers)
+        return Headers(self._response.headers, self._exchange)
 
     @property
     def trace(self) -> Trace:

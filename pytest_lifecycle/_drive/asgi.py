@@ -152,6 +152,7 @@ class Connection:
         if not (self.answer.is_complete or self._is_gone or self._is_read):
             message = await self._next_piece()
             self._exchange.log("in", "http.request", len(message["body"]), step)
+            self._exchange.hear(message["body"])
             return message
         if not (self.answer.is_complete or self._is_gone):
             if self._over is None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final, final
 from .._trace.facts import Outcome, Refusal, Verdict
 from .._trace.span import Kind, Span
 from .._trace.story import path_entry, unwrapped, verdict_of
-from .escape import escape, shown
-from .redact import ACTIVE, Redactor
+from .escape import shown
+from .redact import Redactor
+from .secrets import redactor_of
 
 if TYPE_CHECKING:
     from .._trace.facts import RaisedException
@@ -56,14 +57,14 @@ def render(trace: Trace, *, builtin: bool = False, redactor: Redactor | None = N
         builtin: Whether to show the framework's own parts too. Without it their steps stand where they would have.
         redactor: What takes secrets out; None for the one of the running configuration.
     """
-    redactor = redactor or ACTIVE.get()
+    redactor = redactor_of(trace, redactor)
     lines = [headline(trace, redactor=redactor), *_tree(trace, builtin, redactor), *_notes(trace, redactor)]
     return "\n".join(line.rstrip() for line in lines)
 
 
 def headline(trace: Trace, *, redactor: Redactor | None = None) -> str:
     """Give the request and its answer in one line: ``"GET /orders/42 -> 200 handled 3.1 ms"``."""
-    redactor = redactor or ACTIVE.get()
+    redactor = redactor_of(trace, redactor)
     if trace.protocol == "lifespan":
         return f"{trace.method} -> {trace.path[-1].partition(' ')[2]} {time(trace.duration)}"
     url = _LOCAL.sub("", redactor.url(trace.url, trace.path_params)) or "/"
@@ -174,16 +175,16 @@ def _notes(trace: Trace, redactor: Redactor) -> Iterator[str]:
 
 def _issues(trace: Trace, redactor: Redactor) -> Iterator[str]:
     for issue in trace.validation_errors:
-        where = shown(".".join(map(str, issue.loc)), NAME_LIMIT)
+        where = shown(redactor.known.out_of(".".join(map(str, issue.loc))), NAME_LIMIT)
         what = redactor.issue(issue.loc, issue.message)
         text = "[redacted]" if what is None else shown(what, NAME_LIMIT)
-        kind = f" ({shown(issue.type, NAME_LIMIT)})" if issue.type else ""
+        kind = f" ({shown(redactor.text(issue.type), NAME_LIMIT)})" if issue.type else ""
         yield f"invalid: {where}: {text}{kind}"
 
 
 def _refused(trace: Trace, redactor: Redactor) -> Iterator[str]:
     if trace.refusal in (Refusal.NOT_FOUND, Refusal.METHOD):
-        yield from (f"nearest: {shown(redactor.text(route), 2 * NAME_LIMIT)}" for route in trace.nearest[:1])
+        yield from (f"nearest: {shown(redactor.known.out_of(route), 2 * NAME_LIMIT)}" for route in trace.nearest[:1])
     elif trace.refused_by is not None and trace.refusal is not Refusal.VALIDATION:
         yield f"refused: by {shown(trace.refused_by, NAME_LIMIT)} ({trace.refusal})"
 
@@ -221,4 +222,4 @@ def _way_out(trace: Trace) -> Iterator[str]:
 
 
 def _names(names: Iterable[str]) -> str:
-    return ", ".join(escape(name) for name in names)
+    return ", ".join(shown(name, NAME_LIMIT) for name in names)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self, final
 
-from .._show.redact import ACTIVE, redact_url
+from .._show.secrets import redactor_of
 from .._trace.facts import Outcome
 from .._trace.span import Kind
 from .._trace.story import handler_of
@@ -107,7 +107,7 @@ def record_of(trace: Trace) -> Record:
         invalid=tuple(sorted({".".join(map(str, issue.loc)) for issue in trace.validation_errors}))
         if trace.outcome is Outcome.INVALID
         else (),
-        redirect=None if location is None else _path(redact_url(location)),
+        redirect=None if location is None else _path(redactor_of(trace).url(location)),
         exception=raised[-1].type if raised else None,
         raised_in=raised[-1].raised_in if raised else None,
         is_anonymous=trace.is_anonymous,
@@ -117,7 +117,7 @@ def record_of(trace: Trace) -> Record:
 
 def path_of(trace: Trace) -> str:
     """Give the path that was asked for, as sent, without the query and without secrets."""
-    return _path(ACTIVE.get().url(trace.url, trace.path_params))
+    return _path(redactor_of(trace).url(trace.url, trace.path_params))
 
 
 def _path(url: str) -> str:

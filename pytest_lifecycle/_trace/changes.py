@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, final
 
+from .told import ToldValue
+
 Lines = Iterable[tuple[bytes, bytes]]
 
 
@@ -29,8 +31,8 @@ class Head:
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class ResponseChanges:
+@dataclass(frozen=True, slots=True, repr=False)
+class ResponseChanges(ToldValue):
     """What one layer did to the response that came from inside it. Header names are in lower case.
 
     Attributes:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 BODY_LIMIT = 16 * 1024 * 1024
 """How many bytes of a response are kept that another client asked for; our own clients keep all."""
+REQUEST_LIMIT = 64 * 1024
+"""How many bytes of a request's body are kept: secrets in it are taken out of what is shown (never the body itself)."""
 
 
 CREDENTIALS = frozenset(
@@ -42,6 +44,11 @@ class Message(NamedTuple):
     at: float
     step: str
 
+    def __repr__(self) -> str:
+        from .._show.told import told_fields
+
+        return told_fields(self, self._fields)
+
 
 @final
 class Exchange:
@@ -54,7 +61,6 @@ class Exchange:
         url: The URL as sent.
         root: The span that all steps of this request are in.
         parent: The span of another request that made this one; None for most.
-        is_anonymous: Whether the request brought no credentials (see `CREDENTIALS`).
         is_over: Whether the request has ended.
         is_published: Whether its trace was handed out.
         gave_up: Whether the client cancelled the app, at its deadline or once a lifespan was over: what was cancelled
@@ -64,6 +70,9 @@ class Exchange:
         captures: Whether the observer takes the response from what crosses the app's edge.
             A driver that holds the response itself sets it to False.
         responded_at: When the response was started at the app's edge, in seconds of `time.perf_counter`.
+        request_headers: The request's header lines: so that secrets among them are known when the request is shown.
+        request_body: What the app read of the request's body, or was sent over a WebSocket, up to `REQUEST_LIMIT`.
+        known: What is known of its secrets once it is over, and by which rules: worked out when it is first shown.
         status: The status code; None until a response is started.
         raw_headers: The response's header lines, in order.
         body: The response's body in pieces; None where it cannot be seen.
@@ -102,9 +111,9 @@ class Exchange:
         "has_failed",
         "head",
         "interface",
-        "is_anonymous",
         "is_over",
         "is_published",
+        "known",
         "left",
         "messages",
         "method",
@@ -113,6 +122,9 @@ class Exchange:
         "protocol",
         "raised",
         "raw_headers",
+        "request_body",
+        "request_headers",
+        "request_size",
         "resolutions",
         "responded_at",
         "root",
@@ -131,13 +143,16 @@ class Exchange:
         self.url = url
         self.parent = parent
         self.captures = True
-        self.is_anonymous = True
         self.broke_off = False
         self.is_over = False
         self.is_published = False
         self.gave_up = False
         self.has_failed = False
         self.status: int | None = None
+        self.request_headers: list[tuple[object, object]] = []
+        self.request_body: list[bytes] = []
+        self.request_size = 0
+        self.known: tuple[object, object] | None = None
         self.responded_at: float | None = None
         self.raw_headers: list[tuple[bytes, bytes]] = []
         self.body: list[bytes] | None = []
@@ -160,10 +175,22 @@ class Exchange:
         self.outermost: Span | None = None
         self.root = Span(Kind.APP, interface, builtin=True, exchange=self)
 
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether the request brought no credentials (see `CREDENTIALS`)."""
+        return CREDENTIALS.isdisjoint(_lower(name) for name, _ in self.request_headers)
+
     def respond(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Note that the response was started."""
         self.status = status
         self.raw_headers = headers
+
+    def hear(self, piece: bytes) -> None:
+        """Keep a piece of what the client sent, up to `REQUEST_LIMIT`."""
+        room = REQUEST_LIMIT - self.request_size
+        if piece and room > 0:
+            self.request_body.append(piece[:room])
+            self.request_size += len(piece)
 
     def receive_body(self, chunk: bytes) -> None:
         """Keep a piece of the response's body, up to `BODY_LIMIT`."""
@@ -195,8 +222,10 @@ class Exchange:
     def _name_of(self, step: Span | None) -> str:
         return "" if step is None or step is self.root else step.name
 
-    def read(self, size: int, step: Span | None) -> None:
-        """Note that a step read so many bytes of `wsgi.input`; what it reads in a row is one entry."""
+    def read(self, data: bytes, step: Span | None) -> None:
+        """Note that a step read this of `wsgi.input`; what it reads in a row is one entry."""
+        size = len(data)
+        self.hear(data)
         last = self.messages[-1] if self.messages else None
         if last is not None and last.type == "wsgi.input" and last.step == self._name_of(step):
             self.messages[-1] = last._replace(size=last.size + size)
@@ -231,3 +260,7 @@ class Exchange:
         self.head = None
         self.is_over = True
         self.root.close()
+
+
+def _lower(name: object) -> str:
+    return name.decode("latin-1").lower() if isinstance(name, bytes) else str(name).lower()

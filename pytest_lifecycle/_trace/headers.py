@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from email.message import Message
 from http.cookies import CookieError, SimpleCookie
-from typing import final
+from typing import TYPE_CHECKING, final
+
+if TYPE_CHECKING:
+    from .exchange import Exchange
 
 
 @final
@@ -14,11 +17,13 @@ class Headers(Mapping[str, str]):
 
     Args:
         lines: The lines in order, as they were sent.
+        exchange: The request whose response they are of: its secrets are left out of what `repr` gives.
     """
 
-    __slots__ = ("_lines",)
+    __slots__ = ("_exchange", "_lines")
 
-    def __init__(self, lines: Sequence[tuple[bytes, bytes]]) -> None:
+    def __init__(self, lines: Sequence[tuple[bytes, bytes]], exchange: Exchange | None = None) -> None:
+        self._exchange = exchange
         self._lines = [(_text(name).lower(), _text(value)) for name, value in lines]
 
     def get_list(self, name: str) -> list[str]:
@@ -42,7 +47,9 @@ class Headers(Mapping[str, str]):
         return len({key for key, _ in self._lines})
 
     def __repr__(self) -> str:
-        return f"Headers({dict(self)!r})"
+        from .._show.told import told_headers
+
+        return f"Headers({told_headers(self._lines, self._exchange)})"
 
 
 def charset_of(headers: Headers) -> str:

@@ -164,7 +164,7 @@ class Span:
     @property
     def response_changes(self) -> ResponseChanges:
         """What this layer did to the response that came from inside it; nothing where it made the response itself."""
-        return changes_between(self._inner_head, self._outer_head)
+        return changes_between(self._inner_head, self._outer_head).of(self.exchange)
 
     @property
     def is_open(self) -> bool:
@@ -225,4 +225,6 @@ class Span:
         return iter(found)
 
     def __repr__(self) -> str:
-        return f"<Span {self.kind} {self.name!r}>"
+        from .._show.told import told_name
+
+        return f"<Span {self.kind} {told_name(self.name)}>"

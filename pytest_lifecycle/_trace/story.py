@@ -225,7 +225,7 @@ def _raised(exchange: Exchange, raised: BaseException, spans: list[Span]) -> Rai
         causes=tuple(_causes(error)),
         is_answer=_is_answer(exchange, error),
         exception=raised,
-    )
+    ).of(exchange)
 
 
 def _is_answer(exchange: Exchange, error: BaseException) -> bool:

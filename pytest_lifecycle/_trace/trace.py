@@ -50,7 +50,6 @@ class Trace:
             bare app.
         root: The whole tree, framework internals included.
         parent: The span of another request whose handling made this one; None for most.
-        is_anonymous: Whether the request brought no credentials: no authorization, cookie, API key or token header.
         history: The redirects that were followed to get here, oldest first.
         warnings: Protocol faults of the app, and faults of an adapter.
 
@@ -73,7 +72,6 @@ class Trace:
         self.framework = exchange.framework
         self.root = exchange.root
         self.parent = exchange.parent
-        self.is_anonymous = exchange.is_anonymous
         self.history: list[Trace] = []
         self.warnings = exchange.warnings
 
@@ -81,6 +79,11 @@ class Trace:
     def status(self) -> int | None:
         """The status code; None where no response was started."""
         return self._exchange.status
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether the request brought no credentials: no authorization, cookie, API key or token header."""
+        return self._exchange.is_anonymous
 
     # -- the way in
 
@@ -133,7 +136,7 @@ class Trace:
     @cached_property
     def candidates(self) -> list[RouteCandidate]:
         """The routes that were tried, in order, each with why it did not match."""
-        return candidates_of(self._exchange.routing)
+        return [candidate.of(self._exchange) for candidate in candidates_of(self._exchange.routing)]
 
     @cached_property
     def nearest(self) -> list[str]:
@@ -161,12 +164,15 @@ class Trace:
     @cached_property
     def validation_errors(self) -> list[ValidationIssue]:
         """What validation found wrong, in its order."""
-        return [issue for span in self.spans(Kind.VALIDATION) for issue in span.fact("errors") or ()]
+        return self._issues(Kind.VALIDATION)
 
     @cached_property
     def response_errors(self) -> list[ValidationIssue]:
         """What the validation of the response found wrong: the handler did not keep what its declaration promises."""
-        return [issue for span in self.spans(Kind.RESPONSE) for issue in span.fact("errors") or ()]
+        return self._issues(Kind.RESPONSE)
+
+    def _issues(self, kind: Kind) -> list[ValidationIssue]:
+        return [issue.of(self._exchange) for span in self.spans(kind) for issue in span.fact("errors") or ()]
 
     @cached_property
     def handler(self) -> str | None:
@@ -248,7 +254,7 @@ class Trace:
     @cached_property
     def headers(self) -> Headers:
         """The response's headers, by name in any case."""
-        return Headers(self._exchange.raw_headers)
+        return Headers(self._exchange.raw_headers, self._exchange)
 
     @cached_property
     def content(self) -> bytes:
@@ -292,8 +298,10 @@ class Trace:
         from .._errors import LifecycleError
 
         if self.status is None:
+            from .._show.told import told_request
+
             raise LifecycleError(
-                f"{self.method} {self.url} got no response. See `trace.exceptions` and `trace.warnings`.",
+                f"{told_request(self._exchange)} got no response. See `trace.exceptions` and `trace.warnings`.",
                 slug="no-response",
             )
         import httpx
@@ -363,9 +371,9 @@ class Trace:
         return render(self)
 
     def __repr__(self) -> str:
-        from .._show.redact import redact_url
+        from .._show.told import told_request
 
-        return f"<Trace {self.method} {redact_url(self.url)} {self.status} {self.outcome.value}>"
+        return f"<Trace {told_request(self._exchange)} {self.status} {self.outcome.value}>"
 
 
 def _set_by(changes: ResponseChanges) -> set[str]:

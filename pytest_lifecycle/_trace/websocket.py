@@ -51,16 +51,22 @@ def head_of(message: Mapping[str, Any]) -> Head:
 
 def size_of(message: Mapping[str, Any]) -> int:
     """Give how many bytes a message carries."""
+    return len(content_of(message))
+
+
+def content_of(message: Mapping[str, Any]) -> bytes:
+    """Give what a message carries; nothing where it is of no type that can be sent."""
     text, data = message.get("text"), message.get("bytes") or message.get("body")
     if isinstance(text, str):
-        return len(text.encode("utf-8", "surrogatepass"))
-    return len(data) if isinstance(data, bytes | bytearray | memoryview) else 0
+        return text.encode("utf-8", "surrogatepass")
+    return bytes(data) if isinstance(data, bytes | bytearray | memoryview) else b""
 
 
 def received(exchange: Exchange, message: Mapping[str, Any], step: Span | None) -> None:
     """Note a message that the app received at its edge."""
     kind = str(message.get("type"))
     exchange.log("in", kind, size_of(message), step)
+    exchange.hear(content_of(message))
     if kind == "websocket.disconnect" and exchange.closing is None:
         code = message.get("code")
         exchange.closing = Closing(

@@ -34,9 +34,10 @@ class Boundaries:
         """Drop what was found."""
         self._starters.clear()
 
-    def begin(self, watcher: Watcher, exchange: Exchange, environ: object, start_response: object) -> None:
+    def begin(self, watcher: Watcher, exchange: Exchange, environ: Mapping[str, Any], start_response: object) -> None:
         """Take this call for the app's edge."""
         late: Late = []
+        exchange.request_headers = headers_of(environ)
         exchange.edge = (environ, start_response, late, self._watch(watcher, start_response))
 
     def reader(self, watcher: Callable[[], Watcher], environ_name: str, start_response_name: str) -> Callback:
@@ -184,3 +185,8 @@ def _note_added(around: Span, environ: Mapping[str, Any], before: Mapping[str, A
     known = {*[*before][:count]}
     noted = around.attributes.setdefault("scope_added", [])
     noted += [key for key in environ if key not in known and key not in noted]
+
+
+def headers_of(environ: Mapping[str, Any]) -> list[tuple[object, object]]:
+    """Give a request's header lines (PEP 3333, "environ Variables")."""
+    return [(name[5:].replace("_", "-"), value) for name, value in environ.items() if name.startswith("HTTP_")]

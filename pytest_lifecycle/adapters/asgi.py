@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any, final
 
@@ -17,7 +17,7 @@ from .._observe.recorder import OPAQUE
 from .._trace import websocket
 from .._trace.answer import Answer
 from .._trace.changes import Head
-from .._trace.exchange import CREDENTIALS, Exchange
+from .._trace.exchange import Exchange
 from .._trace.lifespan import started
 from .._trace.span import Kind, Span
 from .._trace.websocket import head_of
@@ -25,7 +25,6 @@ from ._shape import Shape, answered_itself, is_call_of
 
 SHAPE = Shape("scope", "receive", "send")
 SCOPE_TYPES = frozenset({"http", "websocket", "lifespan"})
-CREDENTIAL_HEADERS = frozenset(name.encode() for name in CREDENTIALS)
 NOTHING = object()
 """Stands for a message that was handed over in an unknown way."""
 HEADS = frozenset({"http.response.start", "websocket.accept", "websocket.close", "websocket.http.response.start"})
@@ -139,8 +138,8 @@ class AsgiAdapter(Adapter):
 
     def _watch_edge(self, exchange: Exchange, scope: Any, receive: object, send: object) -> None:
         code = code_of(send)
-        exchange.is_anonymous = CREDENTIAL_HEADERS.isdisjoint([name.lower() for name, _ in headers_in(scope)])
         exchange.edge = (scope, receive, send, code)
+        exchange.request_headers = headers_of(scope)
         if code is not None and id(code) not in self._senders:
             self._watch_send(code, send)
         receiving = code_of(receive) if exchange.captures else None
@@ -341,14 +340,21 @@ def _is_another_request(scope: Any, receive: object, exchange: Exchange, parent:
     return not any(scope.get(key) is outer.get(key) for key in shared if isinstance(outer.get(key), dict | list))
 
 
-def headers_in(scope: Mapping[str, Any]) -> Sequence[tuple[bytes, bytes]]:
-    """Give a request's header lines. The specification allows any iterable: an iterator is left to the app."""
+def headers_of(scope: Mapping[str, Any]) -> list[tuple[object, object]]:
+    """Give a copy of a request's header lines; lines that are no pairs are left out."""
     headers = scope.get("headers")
-    return headers if isinstance(headers, list | tuple) else ()
+    lines = headers if isinstance(headers, list | tuple) else ()
+    return [(line[0], line[1]) for line in lines if isinstance(line, list | tuple) and len(line) == 2]
+
+
+def host_of(scope: Mapping[str, Any]) -> str:
+    """Give the request's host header; an empty string where it has none."""
+    hosts = (value for name, value in headers_of(scope) if name == b"host" and isinstance(value, bytes))
+    return next(hosts, b"").decode("latin-1")
 
 
 def _url_of(scope: Mapping[str, Any]) -> str:
-    host = dict(headers_in(scope)).get(b"host", b"").decode("latin-1")
+    host = host_of(scope)
     if not host:
         server = scope.get("server") or ("localhost", None)
         host = server[0] if server[1] is None else f"{server[0]}:{server[1]}"

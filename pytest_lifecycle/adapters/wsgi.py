@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from .._observe.contract import Adapter
 from .._observe.probe import Call, Callback, Probe, code_of
 from .._observe.recorder import OPAQUE, SUSPENDABLE
-from .._trace.exchange import CREDENTIALS, Exchange
+from .._trace.exchange import Exchange
 from .._trace.faults import Fault
 from .._trace.span import Kind, Span
 from .._trace.wsgi_answer import see_result
@@ -22,7 +22,6 @@ from ._shape import Shape, answered_itself, owner_name
 from ._wsgi_boundaries import Boundaries, left
 
 SHAPE = Shape("environ", "start_response")
-CREDENTIAL_VARIABLES = frozenset("HTTP_" + name.upper().replace("-", "_") for name in CREDENTIALS)
 
 
 @final
@@ -159,7 +158,6 @@ class WsgiAdapter(Adapter):
         return known if is_waiting else None
 
     def _watch_edge(self, exchange: Exchange, environ: Any, start_response: Any) -> None:
-        exchange.is_anonymous = CREDENTIAL_VARIABLES.isdisjoint(environ)
         self._boundaries.begin(self.watcher, exchange, environ, start_response)
 
 
