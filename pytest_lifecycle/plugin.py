@@ -87,6 +87,11 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     return "lifecycle: observes every request of every test" if config.stash[SETTINGS].observes_all else None
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Say so where what a `conftest.py` asks for came too late."""
+    options.check_rules_were_read(session.config)
+
+
 # -- a test's three phases
 
 

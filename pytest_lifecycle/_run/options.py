@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 ASKING: Final = ("lifecycle_report",)
 """The command line options each of which has every request of every test observed."""
+
+RULE_SOURCES: Final = pytest.StashKey[frozenset[str]]()
+"""The names of the plugins whose rules were read as pytest started."""
 
 
 def declare(parser: pytest.Parser) -> None:
@@ -24,11 +28,47 @@ def declare(parser: pytest.Parser) -> None:
         metavar="json:PATH",
         help="write every request of every test to a file",
     )
+    parser.addini("lifecycle_rules", "what holds for every request, a rule a line", "linelist", [])
 
 
 def watches_suite(config: pytest.Config) -> bool:
     """Whether something is asked for that needs every request of every test."""
-    return any(config.getoption(name) for name in ASKING)
+    return any(config.getoption(name) for name in ASKING) or has_rules(config)
+
+
+def has_rules(config: pytest.Config) -> bool:
+    """Whether there are rules that every request has to keep."""
+    return bool(rules_in_ini(config) or config.hook.pytest_lifecycle_rules.get_hookimpls())
+
+
+def rules_in_ini(config: pytest.Config) -> list[str]:
+    """Read `lifecycle_rules`.
+
+    Raises:
+        pytest.UsageError: It is no list of strings.
+    """
+    try:
+        found: list[str] = config.getini("lifecycle_rules")
+    except (ValueError, TypeError, pytest.UsageError) as error:  # which one depends on pytest's version
+        where = config.inipath or "command line"
+        raise pytest.UsageError(
+            f"{where}: config option 'lifecycle_rules' expects a list of rules: {error}."
+        ) from error
+    return found
+
+
+def check_rules_were_read(config: pytest.Config) -> None:
+    """Warn of rules in a `conftest.py` that pytest has come upon only as it collected tests."""
+    known = config.stash.get(RULE_SOURCES, frozenset())
+    for hook in config.hook.pytest_lifecycle_rules.get_hookimpls():
+        if hook.plugin_name not in known:
+            warnings.warn(
+                pytest.PytestConfigWarning(
+                    f"the rules of pytest_lifecycle_rules in {hook.plugin_name} are not checked: pytest has read it only"
+                    " as it collected tests. Move them to the conftest.py of the folder where pytest is started."
+                ),
+                stacklevel=2,
+            )
 
 
 def register(config: pytest.Config) -> None:
@@ -37,6 +77,9 @@ def register(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: An option has a value it cannot have, or does not go with another.
     """
+    config.stash[RULE_SOURCES] = frozenset(
+        hook.plugin_name for hook in config.hook.pytest_lifecycle_rules.get_hookimpls()
+    )
     if not watches_suite(config):
         return
     from .collecting import Collecting
@@ -53,6 +96,10 @@ def _asked_for(config: pytest.Config, collecting: Collecting) -> Iterator[object
         from .report import Reporting
 
         yield Reporting.configured(config, collecting.suite)
+    if has_rules(config):
+        from .rules import RuleChecking
+
+        yield RuleChecking.configured(config, collecting, is_worker=is_worker(config))
 
 
 def is_worker(config: pytest.Config) -> bool:

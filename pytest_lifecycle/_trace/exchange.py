@@ -52,6 +52,7 @@ class Exchange:
         root: The span that all steps of this request are in.
         parent: The span of another request that made this one; None for most.
         is_anonymous: Whether the request brought no credentials (see `CREDENTIALS`).
+        is_preflight: Whether a browser asks with it what it may ask (Fetch standard, "CORS-preflight request").
         is_over: Whether the request has ended.
         gave_up: Whether the client cancelled the app at its deadline: what was cancelled is no error of the app.
         captures: Whether the observer takes the response from what crosses the app's edge.
@@ -93,6 +94,7 @@ class Exchange:
         "interface",
         "is_anonymous",
         "is_over",
+        "is_preflight",
         "left",
         "messages",
         "method",
@@ -120,6 +122,7 @@ class Exchange:
         self.parent = parent
         self.captures = True
         self.is_anonymous = True
+        self.is_preflight = False
         self.is_over = False
         self.gave_up = False
         self.status: int | None = None

@@ -45,6 +45,7 @@ class Trace:
         root: The whole tree, framework internals included.
         parent: The span of another request whose handling made this one; None for most.
         is_anonymous: Whether the request brought no credentials: no authorization, cookie, API key or token header.
+        is_preflight: Whether a browser asks with it whether it may make a request of another origin (CORS).
         history: The redirects that were followed to get here, oldest first.
         warnings: Protocol faults of the app, and faults of an adapter.
 
@@ -69,6 +70,7 @@ class Trace:
         self.root = exchange.root
         self.parent = exchange.parent
         self.is_anonymous = exchange.is_anonymous
+        self.is_preflight = exchange.is_preflight
         self.history: list[Trace] = []
         self.warnings = exchange.warnings
 

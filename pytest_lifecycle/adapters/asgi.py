@@ -25,6 +25,7 @@ from ._shape import Shape, answered_itself, is_call_of
 SHAPE = Shape("scope", "receive", "send")
 SCOPE_TYPES = frozenset({"http", "websocket", "lifespan"})
 CREDENTIAL_HEADERS = frozenset(name.encode() for name in CREDENTIALS)
+PREFLIGHT_HEADER = b"access-control-request-method"
 HEADS = frozenset({"http.response.start", "websocket.accept", "websocket.close", "websocket.http.response.start"})
 """The messages that begin a response; a WebSocket is closed before it is accepted, or is no start any more."""
 
@@ -137,6 +138,7 @@ class AsgiAdapter(Adapter):
         headers = scope.get("headers")
         if isinstance(headers, list | tuple):
             exchange.is_anonymous = CREDENTIAL_HEADERS.isdisjoint([name.lower() for name, _ in headers])
+            exchange.is_preflight = exchange.method == "OPTIONS" and PREFLIGHT_HEADER in dict(headers)
         exchange.edge = (scope, receive, send, code)
         if code is not None and id(code) not in self._senders:
             self._watch_send(code, send)

@@ -135,6 +135,7 @@ class WsgiAdapter(Adapter):
 
     def _watch_edge(self, exchange: Exchange, environ: Any, start_response: Any) -> None:
         exchange.is_anonymous = CREDENTIAL_VARIABLES.isdisjoint(environ)
+        exchange.is_preflight = exchange.method == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
         self._boundaries.begin(self.watcher, exchange, environ, start_response)
 
 

@@ -1,0 +1,140 @@
+"""The rules of a project, and what a request does to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self, final
+
+from .forms import Trap
+from .language import Allowance, RuleProblem, Sentence, parse
+from .steps import Asked, Mention
+from .traps import NOT_RUN, page_of
+from .violation import Violation, violation_of
+
+if TYPE_CHECKING:
+    from ..._trace.trace import Trace
+
+Predicate = Callable[["Trace"], bool | str | None]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule in Python: what holds for every request of a project.
+
+    Attributes:
+        name: What messages call it.
+        predicate: Takes a trace. Returns None or True for a request that keeps the rule, False or what was seen for one
+            that does not; an assertion that fails is as good.
+
+    Example:
+        >>> Rule("orders are not cached", lambda trace: "etag" not in trace.headers).name
+        'orders are not cached'
+    """
+
+    name: str
+    predicate: Predicate
+
+    def check(self, trace: Trace) -> str | None:
+        """Say what was seen of a request that does not keep it; None for one that does."""
+        try:
+            said = self.predicate(trace)
+        except AssertionError as error:
+            return str(error) or "its assertion failed"
+        except Exception as error:
+            return f"its predicate raised {type(error).__qualname__}: {error}"
+        if said is None or said is True:
+            return None
+        return said if isinstance(said, str) else f"its predicate returned {said!r}"
+
+    def mentions(self) -> Sequence[Mention]:
+        """Give nothing: what a predicate looks at is its own affair."""
+        return ()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@final
+class Ruleset:
+    """All rules of a run.
+
+    Attributes:
+        rules: The rules, each once.
+        allowed: What does not count, for rules that are built in.
+    """
+
+    def __init__(self, rules: Iterable[Sentence | Rule], allowed: Iterable[Allowance] = ()) -> None:
+        self.rules = list(dict.fromkeys(rules))
+        self.allowed = tuple(allowed)
+
+    @classmethod
+    def read(cls, given: Iterable[object]) -> Self:
+        """Read rules as they are written.
+
+        Raises:
+            RuleProblem: One of them cannot be understood, or is neither a string nor a `Rule`.
+        """
+        rules: list[Sentence | Rule] = []
+        allowed = []
+        for rule in given:
+            if isinstance(rule, Rule):
+                rules.append(rule)
+                continue
+            if not isinstance(rule, str):
+                raise RuleProblem(
+                    f"{rule!r} is no rule. Write it as a string, or as a `pytest_lifecycle.Rule`.",
+                    slug="rule-not-understood",
+                )
+            said = parse(rule)
+            if isinstance(said, Allowance):
+                allowed.append(said)
+            elif isinstance(said.form, Trap):
+                rules += [Sentence(Trap(id_), said.scope) for id_ in said.form.ids]
+            else:
+                rules.append(said)
+        return cls(rules, allowed)
+
+    def violations(self, trace: Trace) -> Iterator[Violation]:
+        """Say which rules a request does not keep."""
+        for rule in self.rules:
+            said = rule.check(trace)
+            if said is not None and not self._allows(rule, trace):
+                trap = _trap_of(rule)
+                yield violation_of(trap or str(rule), trace, said, page_of(trap) if trap else "")
+
+    def lifespan_violations(self, trace: Trace) -> Iterator[Violation]:
+        """Say which apps' lifespans are not run, of the trace of a lifespan."""
+        rules = [rule for rule in self.rules if _trap_of(rule) == LIFESPAN]
+        for warning in trace.warnings if rules else ():
+            found = NOT_RUN.match(warning)
+            if found is None or not any(
+                isinstance(rule, Sentence) and rule.scope.takes(found["path"]) for rule in rules
+            ):
+                continue
+            if not any(
+                allowance.trap == LIFESPAN and allowance.scope.takes(found["path"]) for allowance in self.allowed
+            ):
+                yield violation_of(LIFESPAN, trace, warning, page_of(LIFESPAN))
+
+    def mentions(self) -> Iterator[tuple[str, list[Mention]]]:
+        """Give each rule with what it names."""
+        for rule in self.rules:
+            mentions = list(rule.mentions())
+            if isinstance(rule, Sentence):
+                mentions += [Asked(place, rule.scope.is_anonymous) for place in rule.scope.on]
+            if mentions:
+                yield str(rule), mentions
+
+    def _allows(self, rule: Sentence | Rule, trace: Trace) -> bool:
+        trap = _trap_of(rule)
+        return any(allowance.trap == trap and allowance.scope.holds(trace) for allowance in self.allowed)
+
+
+LIFESPAN = "lifespan-never-run"
+
+
+def _trap_of(rule: Sentence | Rule) -> str:
+    """Give the id of a rule that is built in; an empty string for others."""
+    return rule.form.id if isinstance(rule, Sentence) and isinstance(rule.form, Trap) else ""
