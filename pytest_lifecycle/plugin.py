@@ -55,6 +55,11 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(_hookspecs)
 
 
+def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
+    """Say so where what a `conftest.py` asks for comes too late."""
+    options.check_is_in_time(plugin, manager.get_plugin("pytestconfig"))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Read and check the settings."""
     settings = _settings.read(config)
@@ -85,11 +90,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Say so when every test is observed."""
     return "lifecycle: observes every request of every test" if config.stash[SETTINGS].observes_all else None
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Say so where what a `conftest.py` asks for came too late."""
-    options.check_rules_were_read(session.config)
 
 
 # -- a test's three phases

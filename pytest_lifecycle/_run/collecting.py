@@ -44,7 +44,7 @@ class Collecting:
 
     @property
     def fixture(self) -> str:
-        """The fixture of a wider scope that made the requests that hooks are told of; empty where the test itself did."""
+        """The fixture of a wider scope that made the requests that hooks are told of; empty for the test itself."""
         return self._fixture
 
     @staticmethod

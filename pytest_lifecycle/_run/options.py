@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -14,8 +13,8 @@ if TYPE_CHECKING:
 ASKING: Final = ("lifecycle_report",)
 """The command line options each of which has every request of every test observed."""
 
-RULE_SOURCES: Final = pytest.StashKey[frozenset[str]]()
-"""The names of the plugins whose rules were read as pytest started."""
+RULES_READ: Final = pytest.StashKey[bool]()
+"""Set once all rules were read."""
 
 
 def declare(parser: pytest.Parser) -> None:
@@ -57,18 +56,17 @@ def rules_in_ini(config: pytest.Config) -> list[str]:
     return found
 
 
-def check_rules_were_read(config: pytest.Config) -> None:
-    """Warn of rules in a `conftest.py` that pytest has come upon only as it collected tests."""
-    known = config.stash.get(RULE_SOURCES, frozenset())
-    for hook in config.hook.pytest_lifecycle_rules.get_hookimpls():
-        if hook.plugin_name not in known:
-            warnings.warn(
-                pytest.PytestConfigWarning(
-                    f"the rules of pytest_lifecycle_rules in {hook.plugin_name} are not checked: pytest has read it only"
-                    " as it collected tests. Move them to the conftest.py of the folder where pytest is started."
-                ),
-                stacklevel=2,
-            )
+def check_is_in_time(plugin: object, config: pytest.Config | None) -> None:
+    """See that a plugin has no rules that come too late: pytest reads most `conftest.py` only as it collects tests.
+
+    Raises:
+        pytest.Collector.CollectError: It has.
+    """
+    if config is not None and RULES_READ in config.stash and hasattr(plugin, "pytest_lifecycle_rules"):
+        raise pytest.Collector.CollectError(
+            f"lifecycle: pytest has read {getattr(plugin, '__file__', plugin)} only as it collected tests, too late for"
+            " its pytest_lifecycle_rules. Move them to the conftest.py of the folder where pytest is started."
+        )
 
 
 def register(config: pytest.Config) -> None:
@@ -77,9 +75,7 @@ def register(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: An option has a value it cannot have, or does not go with another.
     """
-    config.stash[RULE_SOURCES] = frozenset(
-        hook.plugin_name for hook in config.hook.pytest_lifecycle_rules.get_hookimpls()
-    )
+    config.stash[RULES_READ] = True
     if not watches_suite(config):
         return
     from .collecting import Collecting

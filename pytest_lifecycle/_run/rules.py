@@ -95,11 +95,11 @@ class RuleChecking:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Fail a test that passed, and whose requests did not keep a rule."""
-        __tracebackhide__ = True
         result = yield
         self._look_at_lifespans(item)
-        if item.stash.get(UNTOLD, None):
-            self._raised = pytest.fail.Exception("\n".join(told(item.stash[UNTOLD])), pytrace=False)
+        untold = item.stash.get(UNTOLD, [])
+        if untold:
+            self._raised = pytest.fail.Exception("\n".join(told(untold)), pytrace=False)
             raise self._raised
         return result
 

@@ -52,9 +52,11 @@ PARTS: Final = ("password", "passwd")
 """What makes a name a secret wherever it stands: ``newPassword2``."""
 
 _PAIR: Final = re.compile(
-    r"""(?P<name>[A-Za-z_][\w.-]*)(?P<between>["']?\s*[=:]\s*)(?P<value>"[^"]*"|'[^']*'|[^\s,;&)\]}"']+)"""
+    r"""(?P<name>[A-Za-z_][\w.-]*)(?P<between>["']?\s*[=:]\s*)(?P<value>\[redacted\]|"[^"]*"|'[^']*'|[^\s,;&)\]}"']+)"""
 )
-_SCHEME: Final = re.compile(r"\b(?P<scheme>Bearer|Basic|Digest|Token)\s+(?P<value>[^\s,;\"']+)", re.IGNORECASE)
+_SCHEME: Final = re.compile(
+    r"\b(?P<scheme>Bearer|Basic|Digest|Token)\s+(?P<value>\[redacted\]|[^\s,;\"']+)", re.IGNORECASE
+)
 _USERINFO: Final = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^/?#@\s]*@")
 
 

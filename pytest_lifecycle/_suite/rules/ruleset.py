@@ -41,7 +41,7 @@ class Rule:
         try:
             said = self.predicate(trace)
         except AssertionError as error:
-            return str(error) or "its assertion failed"
+            return "; ".join(line.strip() for line in str(error).splitlines()) or "its assertion failed"
         except Exception as error:
             return f"its predicate raised {type(error).__qualname__}: {error}"
         if said is None or said is True:
