@@ -107,7 +107,7 @@ def session_outside_user(trace: Trace) -> str | None:
     """A session that is opened inside the middleware that needs it."""
     for raised in trace.exceptions:
         if NO_SESSION.search(raised.message):
-            return f"{raised.raised_in} found no session: {raised.type}; {_middleware(trace)}"
+            return f"{raised.raised_in} raised {raised.type} for want of a session; {_middleware(trace)}"
     sessions = [index for index, name in enumerate(trace.middleware) if "session" in name.lower()]
     users = [index for index, name in enumerate(trace.middleware) if name in SESSION_USERS]
     if not sessions or not users or sessions[0] < users[0]:
