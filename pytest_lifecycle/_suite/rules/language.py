@@ -69,7 +69,7 @@ class Sentence:
 class Allowance:
     """``allow cors-skipped-on-errors on /internal/*``: where a trap does not count."""
 
-    trap: str
+    trap: Trap
     scope: Scope = EVERYWHERE
 
     def __str__(self) -> str:
@@ -116,7 +116,7 @@ PATTERNS: Final = (
     ),
     Pattern("body read once", BodyReadOnce, "body read once"),
     Pattern("TRAP", Trap, "cors-skipped-on-errors"),
-    Pattern("allow TRAP", Allowance, "allow cors-skipped-on-errors on /internal/*"),
+    Pattern("allow TRAP", lambda id_: Allowance(Trap(id_)), "allow cors-skipped-on-errors on /internal/*"),
 )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self, final
+from typing import TYPE_CHECKING, Final, Self, final
 
 from .forms import Trap
 from .language import Allowance, RuleProblem, Sentence, parse
+from .scope import Scope
 from .steps import Asked, Mention
 from .traps import NOT_RUN, page_of
 from .violation import Violation, violation_of
@@ -106,16 +107,11 @@ class Ruleset:
 
     def lifespan_violations(self, trace: Trace) -> Iterator[Violation]:
         """Say which apps' lifespans are not run, of the trace of a lifespan."""
-        rules = [rule for rule in self.rules if _trap_of(rule) == LIFESPAN]
-        for warning in trace.warnings if rules else ():
+        scopes = [rule.scope for rule in self.rules if isinstance(rule, Sentence) and _trap_of(rule) == LIFESPAN]
+        allowed = [allowance.scope for allowance in self.allowed if LIFESPAN in allowance.trap.ids]
+        for warning in trace.warnings:
             found = NOT_RUN.match(warning)
-            if found is None or not any(
-                isinstance(rule, Sentence) and rule.scope.takes(found["path"]) for rule in rules
-            ):
-                continue
-            if not any(
-                allowance.trap == LIFESPAN and allowance.scope.takes(found["path"]) for allowance in self.allowed
-            ):
+            if found is not None and _takes(scopes, found["path"]) and not _takes(allowed, found["path"]):
                 yield violation_of(LIFESPAN, trace, warning, page_of(LIFESPAN))
 
     def mentions(self) -> Iterator[tuple[str, list[Mention]]]:
@@ -129,12 +125,17 @@ class Ruleset:
 
     def _allows(self, rule: Sentence | Rule, trace: Trace) -> bool:
         trap = _trap_of(rule)
-        return any(allowance.trap == trap and allowance.scope.holds(trace) for allowance in self.allowed)
+        return any(trap in allowance.trap.ids and allowance.scope.holds(trace) for allowance in self.allowed)
 
 
-LIFESPAN = "lifespan-never-run"
+LIFESPAN: Final = "lifespan-never-run"
+"""The one rule that is about startups, not requests."""
 
 
 def _trap_of(rule: Sentence | Rule) -> str:
     """Give the id of a rule that is built in; an empty string for others."""
     return rule.form.id if isinstance(rule, Sentence) and isinstance(rule.form, Trap) else ""
+
+
+def _takes(scopes: Iterable[Scope], path: str) -> bool:
+    return any(scope.takes(path) for scope in scopes)
