@@ -6,7 +6,7 @@ to where the run is summed up, on the test's last report; so do the names that r
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, Self, final
 
 import pytest
@@ -14,7 +14,7 @@ import pytest
 from .._errors import LifecycleError
 from .._suite.rules.ruleset import Rule, Ruleset
 from .._suite.rules.steps import Sightings
-from .._suite.rules.violation import Violation, told
+from .._suite.rules.violation import Violation, Violations, told
 from .collecting import Collecting
 from .options import rules_in_ini
 from .selection import is_whole_suite
@@ -27,7 +27,7 @@ ATTRIBUTE: Final = "lifecycle_rules"
 
 SECTION: Final = "lifecycle rules"
 
-UNTOLD: Final[pytest.StashKey[list[Violation]]] = pytest.StashKey()
+UNTOLD: Final = pytest.StashKey[Violations]()
 """The violations of a test that nobody was told of yet."""
 
 
@@ -46,10 +46,10 @@ class RuleChecking:
         self._collecting = collecting
         self._is_worker = is_worker
         self._sightings = Sightings(mention for _, mentions in rules.mentions() for mention in mentions)
-        self._late: dict[str, list[Violation]] = {}
+        self._late: dict[str, Violations] = {}
         self._raised: BaseException | None = None
         self._lifespans: list[Trace] = []
-        self._untold: dict[str, list[Violation]] = {}
+        self._untold: dict[str, Violations] = {}
         self._missing: list[str] = []
 
     @classmethod
@@ -85,8 +85,9 @@ class RuleChecking:
 
     def _keep(self, item: pytest.Item, violations: Iterable[Violation]) -> None:
         fixture = self._collecting.fixture
-        known = self._late.setdefault(fixture, []) if fixture else item.stash.setdefault(UNTOLD, [])
-        known.extend(violations)
+        known = self._late.setdefault(fixture, Violations()) if fixture else _untold_of(item)
+        for violation in violations:
+            known.add(violation)
 
     def _look_at_lifespans(self, item: pytest.Item) -> None:
         while self._lifespans:
@@ -97,9 +98,9 @@ class RuleChecking:
         """Fail a test that passed, and whose requests did not keep a rule."""
         result = yield
         self._look_at_lifespans(item)
-        untold = item.stash.get(UNTOLD, [])
+        untold = _untold_of(item)
         if untold:
-            self._raised = pytest.fail.Exception("\n".join(told(untold)), pytrace=False)
+            self._raised = pytest.fail.Exception("\n".join(untold.lines()), pytrace=False)
             raise self._raised
         return result
 
@@ -110,12 +111,12 @@ class RuleChecking:
         """Tell of violations on the report of a test that failed anyway; send on what is left at its end."""
         report = yield
         self._look_at_lifespans(item)
-        untold = item.stash.setdefault(UNTOLD, [])
+        untold = _untold_of(item)
         is_told = self._raised is not None and call.excinfo is not None and call.excinfo.value is self._raised
         if untold and report.failed and not is_told:
-            report.sections.append((SECTION, "\n".join(told(untold))))
+            report.sections.append((SECTION, "\n".join(untold.lines())))
         if report.failed or is_told:
-            untold.clear()
+            del item.stash[UNTOLD]
         self._raised = None
         if report.when == "teardown":
             vars(report)[ATTRIBUTE] = self._left_of(item)
@@ -123,11 +124,11 @@ class RuleChecking:
 
     def _left_of(self, item: pytest.Item) -> dict[str, Any]:
         """Give what a test leaves to the summary, and forget it."""
-        late, self._late = {**self._late, item.nodeid: item.stash[UNTOLD]}, {}
+        late, self._late = {**self._late, item.nodeid: _untold_of(item)}, {}
         del item.stash[UNTOLD]
         return {
             "seen": self._sightings.take_fresh(),
-            "late": {name: [violation.to_json() for violation in found] for name, found in late.items() if found},
+            "late": {name: found.to_json() for name, found in late.items() if found},
         }
 
     # -- in the process that sums up
@@ -140,7 +141,7 @@ class RuleChecking:
         brought: dict[str, Any] = vars(report).pop(ATTRIBUTE)
         self._sightings.add((noun, name) for noun, name in brought["seen"])
         for name, found in brought["late"].items():
-            self._untold.setdefault(name, []).extend(Violation(**violation) for violation in found)
+            self._untold.setdefault(name, Violations()).add_json(found)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -167,18 +168,23 @@ class RuleChecking:
             terminalreporter.line(f"lifecycle: {line}")
 
 
-def _told_late(untold: dict[str, list[Violation]]) -> list[str]:
+def _untold_of(item: pytest.Item) -> Violations:
+    return item.stash.setdefault(UNTOLD, Violations())
+
+
+def _told_late(untold: dict[str, Violations]) -> Iterator[str]:
     """Tell of violations outside of tests' functions, each rule once, and who made the requests."""
     makers: dict[str, list[str]] = {}
+    merged = Violations()
     for name, violations in sorted(untold.items()):
-        for rule in dict.fromkeys(violation.rule for violation in violations):
-            makers.setdefault(rule, []).append(name)
-    lines = []
-    for rule, names in makers.items():
-        found = [violation for name in names for violation in untold[name] if violation.rule == rule]
+        for violation, count in violations:
+            makers.setdefault(violation.rule, []).append(name)
+            merged.add(violation, count)
+    for violation, count in merged:
+        names = makers[violation.rule]
         others = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        lines += [*told(found), f"  outside of a test's function, by {names[0]}{others}"]
-    return lines
+        yield from told(violation, count)
+        yield f"  outside of a test's function, by {names[0]}{others}"
 
 
 def read_rules(config: pytest.Config) -> Ruleset:

@@ -213,6 +213,67 @@ class Orders(unittest.TestCase):
     result.stdout.fnmatch_lines_random(["rule broken: *", "*AssertionError: of its own", "-* lifecycle rules -*"])
 
 
+def test_each_example_of_a_hypothesis_test_is_checked(rules: pytest.Pytester) -> None:
+    tests = """
+from hypothesis import given, settings, strategies as st
+
+@given(st.integers(1, 2))
+@settings(max_examples=2, derandomize=True, deadline=None, database=None)
+def test_numbers(number):
+    ask(f"/orders/{number}", app=shop.swapped)
+"""
+    assert told_by(run(rules, [ORDER], tests))[-1] == "  and 1 more request"
+
+
+MOUNTED = """
+from contextlib import asynccontextmanager
+from starlette.routing import Mount
+
+@asynccontextmanager
+async def stock(app):
+    yield
+
+def mounting():
+    return shop.Starlette(routes=[Mount("/stock", shop.Starlette(lifespan=stock))])
+
+def start():
+    with Client(mounting()):
+        pass
+"""
+
+
+def test_a_lifespan_that_is_never_run_fails_the_test_that_starts_the_app(rules: pytest.Pytester) -> None:
+    result = run(rules, ["traps"], MOUNTED + "def test_start():\n    start()\n")
+    result.assert_outcomes(failed=1)
+    assert told_by(result) == [
+        "rule broken: lifespan-never-run",
+        "  the startup",
+        "  the lifespan stock of the app mounted at /stock does not run: Starlette runs the outermost app's only."
+        " Enter it in that one's lifespan.",
+        "  docs: rules/lifespan-never-run",
+    ]
+    run(rules, ["traps", "allow lifespan-never-run"], MOUNTED + "def test_start():\n    start()\n").assert_outcomes(
+        passed=1
+    )
+
+
+@pytest.mark.parametrize("scope", ["function", "session"])
+def test_a_lifespan_that_ends_with_a_fixture_fails_the_run(rules: pytest.Pytester, scope: str) -> None:
+    tests = f"""
+@pytest.fixture(scope="{scope}")
+def client():
+    with Client(mounting()) as client:
+        yield client
+
+def test_one(client):
+    client.get("/")
+"""
+    result = run(rules, ["lifespan-never-run"], MOUNTED + tests)
+    result.assert_outcomes(passed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["lifecycle: rule broken: lifespan-never-run"])
+
+
 # -- names that no request shows
 
 

@@ -67,7 +67,10 @@ class Ruleset:
     """
 
     def __init__(self, rules: Iterable[Sentence | Rule], allowed: Iterable[Allowance] = ()) -> None:
-        self.rules = list(dict.fromkeys(rules))
+        self.rules: list[Sentence | Rule] = []
+        for rule in rules:
+            if rule not in self.rules:
+                self.rules.append(rule)
         self.allowed = tuple(allowed)
 
     @classmethod

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 from urllib.parse import urlsplit
 
 from ..._show.escape import shown
@@ -34,10 +34,6 @@ class Violation:
     seen: str
     page: str = ""
 
-    def to_json(self) -> dict[str, str]:
-        """Give it as JSON and execnet can hold it."""
-        return asdict(self)
-
 
 def violation_of(rule: str, trace: Trace, seen: str, page: str = "") -> Violation:
     """Make one, harmless for a terminal."""
@@ -53,21 +49,45 @@ def request_of(trace: Trace) -> str:
     return shown(f"{trace.method} {path} ({route}) -> {trace.status or 'no response'}", TEXT_LIMIT)
 
 
-def told(violations: Iterable[Violation]) -> list[str]:
-    """Tell of violations: each rule once, with the first request that broke it."""
-    lines = []
-    for rule, found in _by_rule(violations).items():
-        first, others = found[0], len(found) - 1
-        lines += [f"rule broken: {rule}", f"  {first.request}", f"  {first.seen}"]
-        if others:
-            lines.append(f"  and {others} more {'requests' if others > 1 else 'request'}")
-        if first.page:
-            lines.append(f"  docs: {first.page}")
-    return lines
+@final
+class Violations:
+    """Violations, of each rule the first, and how many there were."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, tuple[Violation, int]] = {}
+
+    def add(self, violation: Violation, count: int = 1) -> None:
+        """Add one, which stands for so many."""
+        first, known = self._found.get(violation.rule, (violation, 0))
+        self._found[violation.rule] = (first, known + count)
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._found)
+
+    def __iter__(self) -> Iterator[tuple[Violation, int]]:
+        """Give each rule's first one, and how many there were."""
+        return iter(self._found.values())
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Give them as JSON and execnet can hold them."""
+        return [{**asdict(violation), "count": count} for violation, count in self]
+
+    def add_json(self, values: Iterable[Mapping[str, Any]]) -> None:
+        """Add what `to_json` gave."""
+        for value in values:
+            given = dict(value)
+            count = given.pop("count")
+            self.add(Violation(**given), count)
+
+    def lines(self) -> list[str]:
+        """Tell of them."""
+        return [line for violation, count in self for line in told(violation, count)]
 
 
-def _by_rule(violations: Iterable[Violation]) -> dict[str, Sequence[Violation]]:
-    found: dict[str, list[Violation]] = {}
-    for violation in violations:
-        found.setdefault(violation.rule, []).append(violation)
-    return {**found}
+def told(first: Violation, count: int) -> list[str]:
+    """Tell of the violations of one rule, by the first of them."""
+    lines = [f"rule broken: {first.rule}", f"  {first.request}", f"  {first.seen}"]
+    if count > 1:
+        lines.append(f"  and {count - 1} more {'requests' if count > 2 else 'request'}")
+    return [*lines, f"  docs: {first.page}"] if first.page else lines
