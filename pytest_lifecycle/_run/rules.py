@@ -6,7 +6,7 @@ to where the run is summed up, on the test's last report; so do the names that r
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self, final
 
 import pytest
@@ -51,6 +51,8 @@ class RuleChecking:
         self._lifespans: list[Trace] = []
         self._untold: dict[str, Violations] = {}
         self._missing: list[str] = []
+        self._is_part = False
+        self._fails = False
 
     @classmethod
     def configured(cls, config: pytest.Config, collecting: Collecting, *, is_worker: bool) -> Self:
@@ -62,6 +64,10 @@ class RuleChecking:
         return cls(read_rules(config), collecting, is_worker=is_worker)
 
     # -- in the process that runs the test
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Note that not all tests are run: by an option, or by a plugin that parts the suite."""
+        self._is_part = self._is_part or bool(items)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
@@ -127,6 +133,7 @@ class RuleChecking:
         late, self._late = {**self._late, item.nodeid: _untold_of(item)}, {}
         del item.stash[UNTOLD]
         return {
+            "is_part": self._is_part,
             "seen": self._sightings.take_fresh(),
             "late": {name: found.to_json() for name, found in late.items() if found},
         }
@@ -139,6 +146,7 @@ class RuleChecking:
         if self._is_worker or ATTRIBUTE not in vars(report):
             return
         brought: dict[str, Any] = vars(report).pop(ATTRIBUTE)
+        self._is_part = self._is_part or brought["is_part"]
         self._sightings.add((noun, name) for noun, name in brought["seen"])
         for name, found in brought["late"].items():
             self._untold.setdefault(name, Violations()).add_json(found)
@@ -154,18 +162,20 @@ class RuleChecking:
                 for rule, mentions in self._rules.mentions()
                 for said in self._sightings.missing(mentions)
             ]
-        is_whole = is_whole_suite(session)
+        is_whole = is_whole_suite(session) and not self._is_part
         if self._missing and not is_whole:
-            self._missing.append("only part of the suite was run: that is no failure")
-        if (self._untold or (self._missing and is_whole)) and session.exitstatus == pytest.ExitCode.OK:
+            self._missing.append("Only part of the suite was run: that is no failure.")
+        self._fails = bool(self._untold) or (bool(self._missing) and is_whole)
+        if self._fails and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say so."""
-        for line in self._missing:
-            terminalreporter.line(f"lifecycle: {line}")
-        for line in _told_late(self._untold):
-            terminalreporter.line(f"lifecycle: {line}")
+        lines = [*self._missing, *_told_late(self._untold)]
+        if lines:
+            terminalreporter.section(SECTION, red=self._fails, yellow=not self._fails)
+        for line in lines:
+            terminalreporter.line(line)
 
 
 def _untold_of(item: pytest.Item) -> Violations:

@@ -187,11 +187,11 @@ def test_what_no_test_can_fail_for_any_more_fails_the_run(rules: pytest.Pytester
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(
         [
-            "lifecycle: rule broken: Authentication before Authorization",
-            "lifecycle:   GET /orders/? (route /orders/{order_id}) -> 200",
-            "lifecycle:   the middleware was [[]Authorization, Authentication]",
-            "lifecycle:   and 2 more requests",
-            "lifecycle:   outside of a test's function, by test_shop.py::* and 1 more",
+            "rule broken: Authentication before Authorization",
+            "  GET /orders/? (route /orders/{order_id}) -> 200",
+            "  the middleware was [[]Authorization, Authentication]",
+            "  and 2 more requests",
+            "  outside of a test's function, by test_shop.py::* and 1 more",
         ]
     )
 
@@ -271,7 +271,7 @@ def test_one(client):
     result = run(rules, ["lifespan-never-run"], MOUNTED + tests)
     result.assert_outcomes(passed=1)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["lifecycle: rule broken: lifespan-never-run"])
+    result.stdout.fnmatch_lines(["rule broken: lifespan-never-run"])
 
 
 # -- names that no request shows
@@ -285,7 +285,7 @@ def test_a_name_that_no_request_showed_fails_the_whole_suite(rules: pytest.Pytes
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(
         [
-            "lifecycle: rule 'LoggingMiddleware outermost except /[*]': no request ever showed a middleware"
+            "rule 'LoggingMiddleware outermost except /[*]': no request ever showed a middleware"
             " 'LoggingMiddleware'; seen were: Authentication, Authorization"
         ]
     )
@@ -299,9 +299,9 @@ def test_a_typo_is_told_with_what_may_have_been_meant(rules: pytest.Pytester, ar
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(
         [
-            "lifecycle: rule 'Authorization before ordr': no request ever showed a step 'ordr';"
+            "rule 'Authorization before ordr': no request ever showed a step 'ordr';"
             " seen were: Authentication, Authorization, order. Did you mean 'order'?",
-            "lifecycle: rule 'no 5xx on /order/[*]': no request was ever made to /order/[*];"
+            "rule 'no 5xx on /order/[*]': no request was ever made to /order/[*];"
             " seen were: GET /health, GET /orders/{order_id}*",
         ]
     )
@@ -313,9 +313,23 @@ def test_in_a_part_of_the_suite_that_is_only_a_notice(rules: pytest.Pytester, ar
     result = run(rules, ["no 5xx on /orders/*"], tests, *arguments)
     assert result.ret == (0 if arguments != () else 1)
     if arguments != ("test_shop.py",):
-        result.stdout.fnmatch_lines(
-            ["lifecycle: rule 'no 5xx on /orders/[*]': *", "lifecycle: only part of the suite*"]
-        )
+        result.stdout.fnmatch_lines(["rule 'no 5xx on /orders/[*]': *", "Only part of the suite*"])
+
+
+@pytest.mark.parametrize("arguments", [(), ("-p", "xdist", "-n2")], ids=["alone", "n2"])
+def test_a_plugin_that_parts_the_suite_makes_it_a_notice_too(
+    rules: pytest.Pytester, arguments: tuple[str, ...]
+) -> None:
+    rules.makeconftest(
+        """
+        def pytest_collection_modifyitems(config, items):
+            config.hook.pytest_deselected(items=[items.pop()])
+        """
+    )
+    tests = "def test_one():\n    ask('/health')\n\ndef test_two():\n    ask('/orders/1')\n"
+    result = run(rules, ["no 5xx on /orders/*"], tests, *arguments)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["Only part of the suite was run*"])
 
 
 def test_the_folders_of_testpaths_are_the_whole_suite(rules: pytest.Pytester) -> None:

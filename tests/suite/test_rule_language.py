@@ -29,7 +29,7 @@ from pytest_lifecycle._suite.rules.traps import TRAPS
 from pytest_lifecycle._suite.rules.words import KINDS, RESERVED
 from pytest_lifecycle._trace.facts import Refusal
 
-ADMIN = (Place("/admin"), Place("/admin/*"))
+ADMIN = (Place("/admin", is_tree=True),)
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,14 @@ ADMIN = (Place("/admin"), Place("/admin/*"))
             Scope((Place("/admin/*", "GET"),), is_anonymous=True),
         ),
         ("every route under /admin is refused by current_user", RefusedBy("current_user", is_kind=False), Scope(ADMIN)),
-        ("every route under /admin/* refused by 'host'", RefusedBy("host", is_kind=False), Scope(ADMIN)),
-        ("every route under / is refused by host", RefusedBy("host", is_kind=True), Scope((Place("/*"),))),
+        (
+            "every route GET under /admin refused by 'host'",
+            RefusedBy("host", is_kind=False),
+            Scope((Place("/admin", "GET", True),)),
+        ),
+        ("under /admin, /x refused by host", RefusedBy("host", is_kind=True), Scope((*ADMIN, Place("/x")))),
+        ("no 5xx under /admin", No("5xx"), Scope(ADMIN)),
+        ("no 5xx on POST under /admin", No("5xx"), Scope((Place("/admin", "POST", True),))),
         ("traps except /health", Trap(ALL_TRAPS), Scope((), (Place("/health"),))),
         ("cors-skipped-on-errors", Trap("cors-skipped-on-errors"), Scope()),
     ],
@@ -84,7 +90,7 @@ def test_an_allowance_is_read() -> None:
 def test_every_form_has_an_example_that_is_one(pattern: object) -> None:
     example = pattern.example  # type: ignore[attr-defined]
     assert str(parse(example)) == (
-        example if "every route" not in example else "/admin, /admin/* refused by authentication when anonymous"
+        example if "every route" not in example else "under /admin refused by authentication when anonymous"
     )
 
 
@@ -147,6 +153,24 @@ def test_what_does_not_fit_is_pointed_at(text: str, pointer: str, said: list[str
     assert raised.value.slug == "rule-not-understood"
 
 
+@pytest.mark.parametrize(
+    ("place", "fitting", "others"),
+    [
+        (Place("/a"), ["/a"], ["/a/", "/a/b", "/ab", "/"]),
+        (Place("/a/*"), ["/a/", "/a/b", "/a/b/c"], ["/a", "/ab"]),
+        (Place("*.json"), ["/a.json", "/a/b.json"], ["/a.jsonx", "/ajson"]),
+        (Place("/a", is_tree=True), ["/a", "/a/", "/a/b/c"], ["/ab", "/"]),
+        (Place("/a/", is_tree=True), ["/a", "/a/", "/a/b/c"], ["/ab", "/"]),
+        (Place("/", is_tree=True), ["/", "/a", "/a/b"], []),
+        (Place("/a/*/c", is_tree=True), ["/a/b/c", "/a/b/c/d"], ["/a/b"]),
+        (Place("/a/{id}"), ["/a/{id}"], ["/a/1"]),
+    ],
+    ids=str,
+)
+def test_a_place_is_a_path_or_a_pattern(place: Place, fitting: list[str], others: list[str]) -> None:
+    assert [path for path in (*fitting, *others) if place.takes(path)] == fitting
+
+
 # -- for any rule, and for any text
 
 NAMES = st.one_of(
@@ -155,7 +179,7 @@ NAMES = st.one_of(
     st.sampled_from(["<lambda>", "two words", "a,b", "it's", 'a"b', "authentication", "No", "x/y", "`a"]),
 )
 PATHS = st.from_regex(r"[/*][a-z{}<>:*/._ ,-]{0,12}", fullmatch=True)
-PLACES = st.builds(Place, PATHS, st.sampled_from([None, "GET", "POST", "WEBSOCKET"]))
+PLACES = st.builds(Place, PATHS, st.sampled_from([None, "GET", "POST", "WEBSOCKET"]), st.booleans())
 STEPS = st.builds(Step, NAMES, st.sampled_from(["", *KINDS]))
 MANY = st.lists(PLACES, max_size=3).map(tuple)
 SCOPES = st.builds(Scope, MANY, MANY, st.booleans())

@@ -431,6 +431,14 @@ def test_sync_middleware_over_wsgi_is_fine() -> None:
         assert caught("sync-middleware-hops-threads", send(app, "GET", "/async/")) == []
 
 
+def test_every_trap_has_a_page_and_every_page_a_trap() -> None:
+    docs = Path(__file__).parent.parent.parent / "docs"
+    assert sorted(page.stem for page in docs.glob("rules/*.md")) == sorted(TRAPS)
+    assert [
+        trap for trap in TRAPS if f"`{trap}`" not in (docs / "reference/rules.md").read_text(encoding="utf-8")
+    ] == []
+
+
 def test_every_trap_has_a_test_here() -> None:
     text = Path(__file__).read_text(encoding="utf-8")
     assert [trap for trap in TRAPS if f"# -- {trap}\n" not in text] == []

@@ -103,7 +103,7 @@ PATTERNS: Final = (
         "GET /admin/* refused by authentication when anonymous",
     ),
     Pattern(
-        "every route under UNDER [is] refused by REFUSER",
+        "every route PLACES [is] refused by REFUSER",
         lambda places, by: (by, places),
         "every route under /admin is refused by authentication when anonymous",
     ),
@@ -225,19 +225,15 @@ class _Reader:
         word = self._next()
         method = None
         following = self._words[self._at + 1] if self._at + 1 < len(self._words) else None
-        if word is not None and following is not None and _is_route(following) and METHOD.fullmatch(word.text):
+        if word is not None and not word.says("under") and _begins_place(following) and METHOD.fullmatch(word.text):
             method = word.text.upper()
             self._at += 1
-            word = following
+        is_tree = self.skip("under")
+        word = self._next()
         if word is None or not _is_route(word):
             raise _Miss(self._at, A_PATTERN)
         self._at += 1
-        return Place(word.text, method)
-
-    def under(self) -> tuple[Place, ...]:
-        """Read a path, as itself and all beneath it."""
-        path = self._place().pattern.rstrip("/*")
-        return (Place(path), Place(f"{path}/*")) if path else (Place("/*"),)
+        return Place(word.text, method, is_tree)
 
     def refuser(self) -> RefusedBy:
         """Read a kind of refusal, or the name of who refuses."""
@@ -271,7 +267,7 @@ class _Reader:
         more = ["except", "when", "the end of the rule"]
         if not places:
             more.insert(0, "on")
-            places = self.places() if self.skip("on") else ()
+            places = self.places() if self.skip("on") or self._is("under") else ()
         excepted = self.places() if self.skip("except") else ()
         is_anonymous = self.skip("when")
         if is_anonymous:
@@ -283,6 +279,10 @@ class _Reader:
 
 def _is_route(word: Word) -> bool:
     return word.text.startswith(("/", "*"))
+
+
+def _begins_place(word: Word | None) -> bool:
+    return word is not None and (_is_route(word) or word.says("under"))
 
 
 def _problem(text: str, words: list[Word], misses: list[tuple[_Miss, Pattern]]) -> RuleProblem:

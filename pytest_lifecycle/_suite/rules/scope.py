@@ -22,10 +22,12 @@ class Place:
     Attributes:
         pattern: The route's pattern as the framework writes it, or a path; ``*`` stands for anything.
         method: The method asked for; None for every one.
+        is_tree: Whether all beneath it is meant, too.
     """
 
     pattern: str
     method: str | None = None
+    is_tree: bool = False
 
     def holds(self, trace: Trace) -> bool:
         """Whether a request is for one of these routes: its route's pattern fits, or the path that was asked for."""
@@ -35,16 +37,19 @@ class Place:
 
     def takes(self, path: str) -> bool:
         """Whether the pattern fits."""
-        return _compiled(self.pattern).fullmatch(path) is not None
+        return _compiled(self.pattern, self.is_tree).fullmatch(path) is not None
 
     def __str__(self) -> str:
-        pattern = quoted(self.pattern)
-        return pattern if self.method is None else f"{self.method} {pattern}"
+        words = [self.method or "", "under" if self.is_tree else "", quoted(self.pattern)]
+        return " ".join(filter(None, words))
 
 
 @lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
+def _compiled(pattern: str, is_tree: bool) -> re.Pattern[str]:
+    if is_tree:
+        pattern = pattern.rstrip("/")
+    regex = ".*".join(map(re.escape, pattern.split("*")))
+    return re.compile(f"{regex}(/.*)?" if is_tree else regex, re.DOTALL)
 
 
 @final
