@@ -24,8 +24,9 @@ from starlette.middleware.httpsredirect import HTTPSRedirectMiddleware
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from pytest_lifecycle import Client, DeadlineExceeded, Trace, observe
 from pytest_lifecycle._suite.rules.ruleset import Ruleset
@@ -98,6 +99,18 @@ def test_django_answers_a_crash_inside_of_its_middleware() -> None:
         trace = send(app, "GET", "/crash/", headers=ORIGIN)
     assert (trace.status, trace.middleware_out) == (500, ["CorsMiddleware"])
     assert caught("cors-skipped-on-errors", trace) == []
+
+
+def test_a_websocket_needs_no_cors() -> None:
+    async def talk(websocket: WebSocket) -> None:
+        raise RuntimeError("no stock")
+
+    app = Starlette(routes=[WebSocketRoute("/", talk)], middleware=[CORS])
+    with observe() as traces, Client(app, lifespan=False) as client:
+        with contextlib.suppress(Exception), client.websocket("/"):
+            pass
+    assert [(trace.protocol, trace.outcome) for trace in traces] == [("websocket", "error")]
+    assert caught("cors-skipped-on-errors", traces[0]) == []
 
 
 # -- preflight-answered-outside-cors
@@ -411,7 +424,9 @@ SYNC, ASYNC = f"{SITE}.SyncLayer", f"{SITE}.async_layer"
     [
         ([ASYNC, SYNC, ASYNC], "/async/", "SyncLayer"),
         ([SYNC], "/async/", "SyncLayer"),
-        ([ASYNC, SYNC, SYNC], "/hello/", None),
+        ([ASYNC, SYNC], "/hello/", "SyncLayer"),
+        (["django.middleware.common.CommonMiddleware", SYNC, ASYNC], "/async/", "SyncLayer"),
+        ([ASYNC], "/hello/", None),
         ([ASYNC, ASYNC], "/async/", None),
         ([ASYNC, "django.middleware.common.CommonMiddleware"], "/async/", None),
     ],

@@ -18,7 +18,7 @@ def cors_skipped_on_errors(trace: Trace) -> str | None:
     """A server error that did not pass the CORS middleware: the browser tells of CORS instead of the error."""
     failed = trace.outcome is Outcome.ERROR if trace.status is None else trace.status >= 500
     skipped = [name for name in _cors(trace) if name not in trace.middleware_out]
-    if not failed or not skipped:
+    if not failed or not skipped or trace.protocol != "http":  # CORS is not for WebSockets
         return None
     return f"the response did not pass {skipped[0]}; {why(trace)[0]}"
 
@@ -131,20 +131,16 @@ def lifespan_never_run(trace: Trace) -> str | None:
 
 
 def sync_middleware_hops_threads(trace: Trace) -> str | None:
-    """A sync middleware between async ones: each request changes threads there and back."""
+    """A sync middleware around what is async: each request changes threads there and back."""
     spans = trace.spans()
     if trace.interface != "asgi" or not spans:
         return None
     home = spans[0].thread
-    for span in spans:
+    for span in reversed(spans):  # Django makes those around it sync, too: the innermost is the one
         away = span.kind is Kind.MIDDLEWARE and not span.builtin and span.thread != home
-        if away and any(inner.thread == home and _is_own(inner) for inner in span.walk()):
+        if away and any(inner.thread == home for inner in span.walk()):
             return f"{span.name} ran in a worker thread, and what is inside of it back on the loop's"
     return None
-
-
-def _is_own(span: Span) -> bool:
-    return span.kind in (Kind.MIDDLEWARE, Kind.HANDLER) and not span.builtin
 
 
 TRAPS: Final[dict[str, Callable[[Trace], str | None]]] = {

@@ -89,5 +89,5 @@ def told(first: Violation, count: int) -> list[str]:
     """Tell of the violations of one rule, by the first of them."""
     lines = [f"rule broken: {first.rule}", f"  {first.request}", f"  {first.seen}"]
     if count > 1:
-        lines.append(f"  and {count - 1} more {'requests' if count > 2 else 'request'}")
+        lines.append(f"  and {count - 1} more like it")
     return [*lines, f"  docs: {first.page}"] if first.page else lines
