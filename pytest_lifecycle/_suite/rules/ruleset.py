@@ -10,7 +10,7 @@ from .forms import Trap
 from .language import Allowance, RuleProblem, Sentence, parse
 from .scope import Scope
 from .steps import Asked, Mention
-from .traps import NOT_RUN, page_of
+from .traps import lifespans_not_run, page_of
 from .violation import Violation, violation_of
 
 if TYPE_CHECKING:
@@ -112,10 +112,9 @@ class Ruleset:
         """Say which apps' lifespans are not run, of the trace of a lifespan."""
         scopes = [rule.scope for rule in self.rules if isinstance(rule, Sentence) and _trap_of(rule) == LIFESPAN]
         allowed = [allowance.scope for allowance in self.allowed if LIFESPAN in allowance.trap.ids]
-        for warning in trace.warnings:
-            found = NOT_RUN.match(warning)
-            if found is not None and _takes(scopes, found["path"]) and not _takes(allowed, found["path"]):
-                yield violation_of(LIFESPAN, trace, warning, page_of(LIFESPAN))
+        for path, said in lifespans_not_run(trace):
+            if _takes(scopes, path) and not _takes(allowed, path):
+                yield violation_of(LIFESPAN, trace, said, page_of(LIFESPAN))
 
     def mentions(self) -> Iterator[tuple[str, list[Mention]]]:
         """Give each rule with what it names."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Protocol, final
 
+from ..._show.escape import escape
 from .scope import Place
 from .words import KINDS, nearest, quoted
 
@@ -201,7 +202,7 @@ class Sightings:
         listed = sorted(seen)
         there = ", ".join(listed[:LIMIT]) + (f" and {len(listed) - LIMIT} more" if len(listed) > LIMIT else "")
         text += f"; seen were: {there}" if there else "; none was seen"
-        return text + (f". Did you mean {meant!r}?" if meant and meant != word else "")
+        return escape(text + (f". Did you mean {meant!r}?" if meant and meant != word else ""))
 
 
 def _key(mention: Mention) -> str:

@@ -124,10 +124,16 @@ NOT_RUN: Final = re.compile(r"the lifespan .* of the app mounted at (?P<path>\S+
 """The warning of a lifespan's trace."""
 
 
+def lifespans_not_run(trace: Trace) -> list[tuple[str, str]]:
+    """Give the mounted apps whose lifespan did not run with this one: the path of each, and what to say of it."""
+    if trace.protocol != "lifespan":
+        return []
+    return [(found["path"], warning) for warning in trace.warnings if (found := NOT_RUN.match(warning)) is not None]
+
+
 def lifespan_never_run(trace: Trace) -> str | None:
     """A mounted app whose startup and shutdown nobody runs."""
-    found = [warning for warning in trace.warnings if NOT_RUN.match(warning)] if trace.protocol == "lifespan" else []
-    return found[0] if found else None
+    return next((said for _, said in lifespans_not_run(trace)), None)
 
 
 def sync_middleware_hops_threads(trace: Trace) -> str | None:
