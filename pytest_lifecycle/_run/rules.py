@@ -149,7 +149,9 @@ class RuleChecking:
         self._is_part = self._is_part or brought["is_part"]
         self._sightings.add((noun, name) for noun, name in brought["seen"])
         for name, found in brought["late"].items():
-            self._untold.setdefault(name, Violations()).add_json(found)
+            known = self._untold.setdefault(name, Violations())
+            for violation in found:
+                known.add(Violation(**violation))
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -183,18 +185,20 @@ def _untold_of(item: pytest.Item) -> Violations:
 
 
 def _told_late(untold: dict[str, Violations]) -> Iterator[str]:
-    """Tell of violations outside of tests' functions, each rule once, and who made the requests."""
+    """Tell of violations outside of tests' functions, each rule once, and who made the requests.
+
+    How many requests there were is not told: each of xdist's workers sets a fixture up anew.
+    """
     makers: dict[str, list[str]] = {}
-    merged = Violations()
+    first: dict[str, Violation] = {}
     for name, violations in sorted(untold.items()):
-        for violation, count in violations:
+        for violation in violations:
             makers.setdefault(violation.rule, []).append(name)
-            merged.add(violation, count)
-    for violation, count in merged:
-        names = makers[violation.rule]
-        others = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        yield from told(violation, count)
-        yield f"  outside of a test's function, by {names[0]}{others}"
+            first.setdefault(violation.rule, violation)
+    for rule, violation in sorted(first.items()):
+        others = f" and {len(makers[rule]) - 1} more" if len(makers[rule]) > 1 else ""
+        yield from told(violation)
+        yield f"  outside of a test's function, by {makers[rule][0]}{others}"
 
 
 def read_rules(config: pytest.Config) -> Ruleset:

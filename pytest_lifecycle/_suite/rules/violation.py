@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Final, final
 from urllib.parse import urlsplit
 
 from ..._show.escape import shown
@@ -56,36 +56,29 @@ class Violations:
     def __init__(self) -> None:
         self._found: dict[str, tuple[Violation, int]] = {}
 
-    def add(self, violation: Violation, count: int = 1) -> None:
-        """Add one, which stands for so many."""
+    def add(self, violation: Violation) -> None:
+        """Add one."""
         first, known = self._found.get(violation.rule, (violation, 0))
-        self._found[violation.rule] = (first, known + count)
+        self._found[violation.rule] = (first, known + 1)
 
     def __bool__(self) -> bool:
         """Whether there are any."""
         return bool(self._found)
 
-    def __iter__(self) -> Iterator[tuple[Violation, int]]:
-        """Give each rule's first one, and how many there were."""
-        return iter(self._found.values())
+    def __iter__(self) -> Iterator[Violation]:
+        """Give each rule's first one."""
+        return (violation for violation, _ in self._found.values())
 
-    def to_json(self) -> list[dict[str, Any]]:
-        """Give them as JSON and execnet can hold them."""
-        return [{**asdict(violation), "count": count} for violation, count in self]
-
-    def add_json(self, values: Iterable[Mapping[str, Any]]) -> None:
-        """Add what `to_json` gave."""
-        for value in values:
-            given = dict(value)
-            count = given.pop("count")
-            self.add(Violation(**given), count)
+    def to_json(self) -> list[dict[str, str]]:
+        """Give each rule's first one as JSON and execnet can hold it."""
+        return [asdict(violation) for violation in self]
 
     def lines(self) -> list[str]:
         """Tell of them."""
-        return [line for violation, count in self for line in told(violation, count)]
+        return [line for violation, count in self._found.values() for line in told(violation, count)]
 
 
-def told(first: Violation, count: int) -> list[str]:
+def told(first: Violation, count: int = 1) -> list[str]:
     """Tell of the violations of one rule, by the first of them."""
     lines = [f"rule broken: {first.rule}", f"  {first.request}", f"  {first.seen}"]
     if count > 1:
