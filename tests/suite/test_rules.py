@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import pytest
 from fastapi import Depends, FastAPI, Header, HTTPException
-from flask import Flask
+from flask import Flask, redirect
 from flask import request as flask_request
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.cors import CORSMiddleware
@@ -214,6 +215,32 @@ def test_a_preflight_needs_no_credentials() -> None:
     trace = ask("/orders/42", build(cors), "OPTIONS", **preflight)
     assert trace.status == 200
     assert said("every route under /orders is refused by authentication when anonymous", trace) is None
+
+
+def login_required(view: Callable[[], str]) -> Callable[[], Any]:
+    @functools.wraps(view)
+    def wrapped() -> Any:
+        return view() if "authorization" in flask_request.headers else redirect("/login")
+
+    return wrapped
+
+
+def test_a_decorator_that_sends_strangers_to_the_login_refuses_them() -> None:
+    flask = Flask(__name__)
+
+    @flask.get("/orders")
+    @login_required
+    def read_orders() -> str:
+        return "orders"
+
+    rule = "GET /orders refused by {} when anonymous"
+    trace = ask("/orders", flask)
+    assert trace.status == 302
+    assert said(rule.format("login_required"), trace) is None
+    assert said(rule.format("Gate"), trace) == "302: decorator login_required answered itself; no handler ran"
+    assert said("GET /orders refused by login_required", ask("/orders", flask, **TOKEN)) == (
+        "200: the handler read_orders answered"
+    )
 
 
 def test_an_override_counts_for_what_it_stands_for() -> None:

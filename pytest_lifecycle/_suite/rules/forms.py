@@ -244,11 +244,16 @@ class RefusedBy:
 
     def check(self, trace: Trace) -> str | None:
         """Say how it ended instead."""
-        said = trace.refusal if self.is_kind else trace.refused_by
         unprotected = (Outcome.NOT_FOUND, Outcome.METHOD_NOT_ALLOWED, Outcome.REDIRECTED)
-        if said == self.by or trace.is_preflight or trace.outcome in unprotected:
+        if self._refused(trace) or trace.is_preflight or trace.outcome in unprotected:
             return None
         return "; ".join(why(trace))
+
+    def _refused(self, trace: Trace) -> bool:
+        if self.is_kind:
+            return trace.refusal == self.by
+        sent_away = trace.outcome is Outcome.SHORT_CIRCUITED and trace.stopped_at.partition(" ")[2] == self.by
+        return trace.refused_by == self.by or sent_away
 
     def mentions(self) -> Sequence[Mention]:
         """Give the step."""
