@@ -137,8 +137,9 @@ class AsgiAdapter(Adapter):
         code = code_of(send)
         headers = scope.get("headers")
         if isinstance(headers, list | tuple):
-            exchange.is_anonymous = CREDENTIAL_HEADERS.isdisjoint([name.lower() for name, _ in headers])
-            exchange.is_preflight = exchange.method == "OPTIONS" and PREFLIGHT_HEADER in dict(headers)
+            names = [name.lower() for name, _ in headers]
+            exchange.is_anonymous = CREDENTIAL_HEADERS.isdisjoint(names)
+            exchange.is_preflight = exchange.method == "OPTIONS" and PREFLIGHT_HEADER in names
         exchange.edge = (scope, receive, send, code)
         if code is not None and id(code) not in self._senders:
             self._watch_send(code, send)
