@@ -18,6 +18,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from pytest_lifecycle import Client, Rule, Trace
 from pytest_lifecycle._suite.rules.ruleset import Ruleset
 from pytest_lifecycle._suite.rules.steps import Sightings
+from tests.conftest import SketchTrace
 
 
 class Logging(BaseHTTPMiddleware):
@@ -381,3 +382,12 @@ def test_a_message_lists_a_dozen_names() -> None:
 
     (text,) = missing(["Nobody outermost"], ask("/open/42", build(*map(layer, range(14)))))
     assert text.endswith("Layer10, Layer11 and 2 more")
+
+
+def test_what_a_request_brings_reaches_no_terminal_as_it_is(sketch: SketchTrace) -> None:
+    trace = sketch(("route G\x1b[31mT /orders", ()), method="G\x1b[31mT", url="http://testserver/orders?token=hunter2")
+    assert missing(["no 5xx on /other"], trace) == [
+        r"no request was ever made to /other; seen were: G\x1b[31mT /orders. Did you mean '/orders'?"
+    ]
+    (violation,) = Ruleset.read(["no 2xx"]).violations(trace)
+    assert violation.request == r"G\x1b[31mT /orders (route /orders) -> 200"
