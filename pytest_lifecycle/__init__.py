@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ._errors import LifespanFailed as LifespanFailed
     from ._errors import UsageProblem as UsageProblem
     from ._errors import WebSocketClosed as WebSocketClosed
+    from ._suite.rules.ruleset import Rule as Rule
     from ._trace.changes import ResponseChanges as ResponseChanges
     from ._trace.dependencies import DependencyRun as DependencyRun
     from ._trace.exchange import Message as Message
@@ -44,6 +45,7 @@ _HOMES = {
     "Refusal": "._trace.facts",
     "ResponseChanges": "._trace.changes",
     "RouteCandidate": "._trace.routing",
+    "Rule": "._suite.rules.ruleset",
     "Span": "._trace.span",
     "Trace": "._trace.trace",
     "UsageProblem": "._errors",
@@ -67,6 +69,7 @@ __all__ = [
     "Refusal",
     "ResponseChanges",
     "RouteCandidate",
+    "Rule",
     "Span",
     "Trace",
     "UsageProblem",

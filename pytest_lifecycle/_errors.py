@@ -23,6 +23,7 @@ SLUGS: Final = {
     "no-tool-id": "All tool ids of sys.monitoring are taken.",
     "not-an-app": "What was given to a client is no WSGI or ASGI callable.",
     "relative-url": "A relative URL was asked for without a base URL.",
+    "rule-not-understood": "A rule is no sentence of the language that rules are written in.",
     "stream-unread": "Something was asked of a streamed response that is known only later.",
     "sync-in-loop": "A sync client was used inside a running event loop.",
     "too-many-redirects": "A redirect led to a redirect too many times.",

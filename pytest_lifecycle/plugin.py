@@ -53,6 +53,11 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(_hookspecs)
 
 
+def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
+    """Say so where what a `conftest.py` asks for comes too late."""
+    options.check_is_in_time(plugin, manager.get_plugin("pytestconfig"))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Read and check the settings."""
     settings = _settings.read(config)

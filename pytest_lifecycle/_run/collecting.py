@@ -46,6 +46,11 @@ class Collecting:
         self._item: pytest.Item | None = None
         self._fixture = ""
 
+    @property
+    def fixture(self) -> str:
+        """The fixture of a wider scope that made the requests that hooks are told of; empty for the test itself."""
+        return self._fixture
+
     @staticmethod
     def of(item: pytest.Item) -> list[Record]:
         """Give the requests that this test itself has made so far, oldest first."""

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 ASKING: Final = ("lifecycle_report", "lifecycle_junit")
 """The command line options each of which has every request of every test observed."""
 
+RULES_READ: Final = pytest.StashKey[bool]()
+"""Set once all rules were read."""
+
 
 def declare(parser: pytest.Parser) -> None:
     """Declare the options of the command line and of the ini file."""
@@ -29,11 +32,46 @@ def declare(parser: pytest.Parser) -> None:
         action="store_true",
         help="add every request of every test to the properties of its case in JUnit XML",
     )
+    parser.addini("lifecycle_rules", "what holds for every request, a rule a line", "linelist", [])
 
 
 def watches_suite(config: pytest.Config) -> bool:
     """Whether something is asked for that needs every request of every test."""
-    return any(config.getoption(name) for name in ASKING)
+    return any(config.getoption(name) for name in ASKING) or has_rules(config)
+
+
+def has_rules(config: pytest.Config) -> bool:
+    """Whether there are rules that every request has to keep."""
+    return bool(rules_in_ini(config) or config.hook.pytest_lifecycle_rules.get_hookimpls())
+
+
+def rules_in_ini(config: pytest.Config) -> list[str]:
+    """Read `lifecycle_rules`.
+
+    Raises:
+        pytest.UsageError: It is no list of strings.
+    """
+    try:
+        found: list[str] = config.getini("lifecycle_rules")
+    except (ValueError, TypeError, pytest.UsageError) as error:  # which one depends on pytest's version
+        where = config.inipath or "command line"
+        raise pytest.UsageError(
+            f"{where}: config option 'lifecycle_rules' expects a list of rules: {error}."
+        ) from error
+    return found
+
+
+def check_is_in_time(plugin: object, config: pytest.Config | None) -> None:
+    """See that a plugin has no rules that come too late: pytest reads most `conftest.py` only as it collects tests.
+
+    Raises:
+        pytest.Collector.CollectError: It has.
+    """
+    if config is not None and RULES_READ in config.stash and hasattr(plugin, "pytest_lifecycle_rules"):
+        raise pytest.Collector.CollectError(
+            f"lifecycle: pytest has read {getattr(plugin, '__file__', plugin)} only as it collected tests, too late for"
+            " its pytest_lifecycle_rules. Move them to the conftest.py of the folder where pytest is started."
+        )
 
 
 def register(config: pytest.Config) -> None:
@@ -42,6 +80,7 @@ def register(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: An option has a value it cannot have, or does not go with another.
     """
+    config.stash[RULES_READ] = True
     if not watches_suite(config):
         return
     from .collecting import Collecting
@@ -62,6 +101,10 @@ def _asked_for(config: pytest.Config, collecting: Collecting) -> Iterator[object
         from .junit import JUnitProperties
 
         yield JUnitProperties()
+    if has_rules(config):
+        from .rules import RuleChecking
+
+        yield RuleChecking.configured(config, collecting, is_worker=is_worker(config))
 
 
 def is_worker(config: pytest.Config) -> bool:

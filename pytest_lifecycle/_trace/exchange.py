@@ -180,6 +180,12 @@ class Exchange:
         """Whether the request brought no credentials (see `CREDENTIALS`)."""
         return CREDENTIALS.isdisjoint(_lower(name) for name, _ in self.request_headers)
 
+    @property
+    def is_preflight(self) -> bool:
+        """Whether a browser asks with it what it may ask (Fetch standard, "CORS-preflight request")."""
+        names = (_lower(name) for name, _ in self.request_headers)
+        return self.method == "OPTIONS" and "access-control-request-method" in names
+
     def respond(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Note that the response was started."""
         self.status = status

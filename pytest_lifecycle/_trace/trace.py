@@ -85,6 +85,11 @@ class Trace:
         """Whether the request brought no credentials: no authorization, cookie, API key or token header."""
         return self._exchange.is_anonymous
 
+    @property
+    def is_preflight(self) -> bool:
+        """Whether a browser asks with it whether it may make a request of another origin (CORS)."""
+        return self._exchange.is_preflight
+
     # -- the way in
 
     @cached_property
