@@ -44,7 +44,11 @@ class Unspeakable(Exception):
         raise ValueError("no words")
 
 
-FAULTS = (RuntimeError("out of order"), RecursionError("maximum recursion depth exceeded"), Unspeakable())
+FAULTS: tuple[Callable[[], Exception], ...] = (
+    lambda: RuntimeError("out of order"),
+    lambda: RecursionError("maximum recursion depth exceeded"),
+    Unspeakable,
+)
 
 
 @dataclass(frozen=True)
@@ -239,7 +243,7 @@ def test_a_reader_that_raises_harms_nothing_and_is_named(
 
     def fail(*arguments: Any) -> Any:
         called.append(reader)
-        raise FAULTS[number % len(FAULTS)]
+        raise FAULTS[number % len(FAULTS)]()
 
     with replaced(reader, fail):
         answers, traces = part.play()
