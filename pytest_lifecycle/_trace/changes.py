@@ -17,7 +17,7 @@ class Head:
         status: The status.
         lines: The header lines; they are copied, since layers change them in place. An iterator is left alone: the
             next layer is to have what it gives.
-        body: What stands for the whole body where it is at hand (Django, Flask): its bytes.
+        body: The whole body where it is at hand (Django, Flask); it is not kept, only what tells it from another one.
     """
 
     __slots__ = ("body", "lines", "status")
@@ -25,7 +25,7 @@ class Head:
     def __init__(self, status: object, lines: Any, body: bytes | None = None) -> None:
         self.status = status
         self.lines: list[tuple[bytes, bytes]] = [*lines] if isinstance(lines, (list, tuple)) else []
-        self.body = body
+        self.body = None if body is None else (len(body), hash(body))
 
 
 @final

@@ -14,6 +14,9 @@ from .websocket import Closing
 BODY_LIMIT = 16 * 1024 * 1024
 """How many bytes of a response are kept that another client asked for; our own clients keep all."""
 
+WARNING_LIMIT = 100
+"""How many warnings a trace lists."""
+
 
 class Message(NamedTuple):
     """One message of the protocol at the app's edge.
@@ -179,9 +182,11 @@ class Exchange:
             self.log("in", "wsgi.input", size, step)
 
     def warn(self, message: str) -> None:
-        """Note a fault, once."""
-        if message not in self.warnings:
-            self.warnings.append(message)
+        """Note a fault, once; of an app that does little else but wrong, the first ones."""
+        if len(self.warnings) > WARNING_LIMIT or message in self.warnings:
+            return
+        is_last = len(self.warnings) == WARNING_LIMIT
+        self.warnings.append("there are more warnings than are listed here" if is_last else message)
 
     def finish(self) -> None:
         """End the root and let go of what only the running request needed."""
