@@ -119,6 +119,7 @@ class Probe:
             its span then ends with that coroutine.
         inherits: Gives the span that a call without one belongs to: a thread runs it for somebody else.
         adapter: The name of the adapter, for its faults; the observer sets it.
+        is_off: Whether it failed; the observer sets it.
 
     Callbacks keep no frame, request or response. One that raises is switched off and named in `Trace.warnings`.
 
@@ -138,6 +139,7 @@ class Probe:
         "entering",
         "first",
         "inherits",
+        "is_off",
         "kind",
         "leaving",
         "name",
@@ -192,6 +194,7 @@ class Probe:
         is_constant = describe is None and isinstance(self.name, str)
         self.constant = Step(kind, str(self.name), self.target, builtin) if is_constant else None
         self.adapter = ""
+        self.is_off = False
 
     @property
     def reads_nothing(self) -> bool:
