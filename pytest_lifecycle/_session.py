@@ -159,7 +159,13 @@ class Session:
 
             self._adapters[:0] = builtin_adapters()
             self._has_builtin = True
-        recorder = Recorder(self._discover, self.publish, self._handler_failed, keeps_arguments=self._keeps_arguments)
+        recorder = Recorder(
+            self._discover,
+            self.publish,
+            self._handler_failed,
+            self._pending,
+            keeps_arguments=self._keeps_arguments,
+        )
         source = make_source(recorder)
         recorder.source = source
         self._recorder, self._source = recorder, source

@@ -51,6 +51,7 @@ class Recorder:
         discover: Gives a probe for code that no adapter named but that is a step by its shape, else None.
         publish: Called with each exchange that the observer itself opened, once it is over.
         failed: Called with the span of a handler and the exception that left it.
+        pending: Where a fault is noted that no request is known for: the next one that ends tells of it.
         keeps_arguments: Whether the arguments of handlers are noted.
     """
 
@@ -59,6 +60,7 @@ class Recorder:
         discover: Callable[[types.CodeType, types.FrameType], Probe | None],
         publish: Callable[[Exchange], object],
         failed: Callable[[Span, BaseException], None],
+        pending: list[str],
         *,
         keeps_arguments: bool = False,
     ) -> None:
@@ -69,6 +71,7 @@ class Recorder:
         self._discover = discover
         self._publish = publish
         self._failed = failed
+        self._pending = pending
         self._keeps_arguments = keeps_arguments
 
     # -- what is watched
@@ -168,7 +171,7 @@ class Recorder:
                 return
             step = probe.constant or (probe.describe or probe.step)(call)
         except Exception as fault:
-            self._fault(probe, fault, parent)
+            self._fault(probe, fault, previous)  # what was opened for this call never was: an inner one opens it
             return
         if step is None:
             return
@@ -331,11 +334,14 @@ class Recorder:
         watched = self.table.get(id(probe.code))
         if probe.is_off and watched is not None:  # a new list: the old one may be gone through right now
             watched.probes = [other for other in watched.probes if other is not probe]
+        rest = "that probe is off, the rest of the trace stands" if probe.is_off else "the rest of the trace stands"
+        sentence = (
+            f"the {probe.adapter or 'generic'} adapter failed in its probe on {probe.target} ({said(fault)}); {rest}."
+        )
         if span is not None and span.exchange is not None:
-            span.exchange.warn(
-                f"the {probe.adapter or 'generic'} adapter failed in its probe on {probe.target} ({said(fault)});"
-                f" {'that probe is off, ' if probe.is_off else ''}the rest of the trace stands."
-            )
+            span.exchange.warn(sentence)
+        elif sentence not in self._pending:
+            self._pending.append(sentence)
 
     def broke(self, fault: Exception) -> None:
         """Note on the running request that the observer itself failed."""
