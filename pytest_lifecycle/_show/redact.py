@@ -132,8 +132,15 @@ class Redactor:
         return f"{name}={REDACTED}" if equals and self.hides(unquote_plus(name)) else field
 
     def _secret_params(self, params: Mapping[str, object]) -> list[str]:
-        values = [str(value) for name, value in params.items() if self.hides(name)]
+        values = [_written(value) for name, value in params.items() if self.hides(name)]
         return [spelling for value in values if value for spelling in {value, quote(value), quote(value, safe="")}]
+
+
+def _written(value: object) -> str:
+    try:
+        return str(value)
+    except Exception:  # it is the app's own code
+        return ""
 
 
 def _plain(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, final
 
@@ -24,7 +24,7 @@ class Head:
 
     def __init__(self, status: object, lines: Any, body: bytes | None = None) -> None:
         self.status = status
-        self.lines: list[tuple[bytes, bytes]] = [*lines] if isinstance(lines, (list, tuple)) else []
+        self.lines: list[tuple[bytes, bytes]] = [*lines] if issubclass(type(lines), (list, tuple)) else []
         self.body = None if body is None else (len(body), hash(body))
 
 
@@ -85,11 +85,21 @@ def changes_between(before: Head | None, after: Head | None) -> ResponseChanges:
 
 
 COOKIE = "set-cookie"
+TEXT = (bytes, str, bytearray)
+
+
+def pairs(lines: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+    """Give the lines that are a name and a value: what else an app sends is left to its server to find."""
+    for line in lines:
+        if issubclass(type(line), (tuple, list)) and len(line) == 2:
+            name, value = line
+            if issubclass(type(name), TEXT) and issubclass(type(value), TEXT):
+                yield name, value
 
 
 def _by_name(lines: Lines) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for name, value in lines:
+    for name, value in pairs(lines):
         found.setdefault(_text(name).lower(), []).append(_text(value))
     return found
 

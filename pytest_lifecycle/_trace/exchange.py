@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from time import perf_counter
 from typing import NamedTuple, final
 
-from .changes import Head
+from .changes import Head, pairs
 from .dependencies import Resolution
 from .routing import Routing
 from .span import Kind, Span
@@ -138,10 +139,10 @@ class Exchange:
         self.outermost: Span | None = None
         self.root = Span(Kind.APP, interface, builtin=True, exchange=self)
 
-    def respond(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        """Note that the response was started."""
-        self.status = status
-        self.raw_headers = headers
+    def respond(self, status: object, headers: Iterable[object]) -> None:
+        """Note that the response was started; what is no status and no header line is left out."""
+        self.status = int.__index__(status) if issubclass(type(status), int) else None  # type: ignore[arg-type]
+        self.raw_headers = list(pairs(headers))
 
     def receive_body(self, chunk: bytes) -> None:
         """Keep a piece of the response's body, up to `BODY_LIMIT`."""

@@ -12,7 +12,7 @@ from typing import Any, final
 
 from .._observe.contract import Watcher
 from .._observe.probe import Call, Callback, Probe, bound_arguments, code_of
-from .._trace.changes import Head
+from .._trace.changes import Head, pairs
 from .._trace.exchange import Exchange
 from .._trace.span import Kind, Span
 from ._shape import is_call_of
@@ -135,7 +135,7 @@ def _started(exchange: Exchange, head: Head, step: Span) -> None:
     if exchange.captures:
         exchange.log("out", "wsgi.start_response", 0, step)
     if exchange.captures and isinstance(head.status, int):
-        exchange.respond(head.status, [(_bytes(name), _bytes(value)) for name, value in head.lines])
+        exchange.respond(head.status, [(_bytes(name), _bytes(value)) for name, value in pairs(head.lines)])
 
 
 def _bytes(text: object) -> bytes:
@@ -144,8 +144,8 @@ def _bytes(text: object) -> bytes:
 
 def _head(status: object, headers: object) -> Head:
     """Write down a head; what is no status and no header line is left to the server to find."""
-    code = str(status).partition(" ")[0]
-    lines = [line for line in headers if isinstance(line, tuple) and len(line) == 2] if type(headers) is list else []
+    code = str(status).partition(" ")[0] if issubclass(type(status), str | bytes | int) else ""
+    lines = list(pairs(headers)) if type(headers) is list else []
     return Head(int(code) if code.isascii() and code.isdecimal() else None, lines)
 
 

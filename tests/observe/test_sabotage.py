@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import a2wsgi
@@ -46,6 +48,7 @@ from tests.apps import (
     library_app,
     validating_app,
 )
+from tests.engine import IS_PROFILING
 from tests.observe.sabotage import Reader, Saboteur, declared, published
 from tests.observe.test_servers import running_uvicorn
 
@@ -59,7 +62,7 @@ class Asked(NamedTuple):
 
     method: str
     url: str
-    arguments: dict[str, Any] = {}
+    arguments: Mapping[str, Any] = MappingProxyType({})
 
 
 class Site(NamedTuple):
@@ -141,7 +144,7 @@ class Talk(NamedTuple):
 
     url: str
     said: Sequence[str] = ()
-    headers: dict[str, str] = {}
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 @contextmanager
@@ -240,6 +243,17 @@ CHECKS: dict[str, Callable[[bytes], object]] = {
 }
 
 
+@contextmanager
+def in_threads() -> Iterator[Ask]:
+    """An app in a new thread, in a pool of its own, and in a pool that was there before."""
+
+    def in_pool(environ: Any, start_response: Any) -> Any:
+        return pool.submit(wsgi.hello, environ, start_response).result()
+
+    with ThreadPoolExecutor(1) as pool, ours(lambda: wsgi.InThread(wsgi.InPool(in_pool))) as ask:
+        yield ask
+
+
 def gets(*urls: str, **arguments: Any) -> list[Asked]:
     return [Asked("GET", url, arguments) for url in urls]
 
@@ -287,7 +301,7 @@ SITES: dict[str, Site] = {
     "drf": Site(in_drf, [Asked(*claim.asked.split(" "), claim.request) for claim in drf.CLAIMS]),
     "django": Site(partial(in_django, django_shop.build_wsgi), DJANGO),
     "django over asgi": Site(partial(in_django, django_shop.build_asgi), DJANGO),
-    "threads": Site(partial(ours, lambda: wsgi.InThread(wsgi.InPool(wsgi.Passing(wsgi.hello)))), gets("/")),
+    "threads": Site(in_threads, gets("/", "/")),
     "jinja": Site(partial(ours, rendering), gets("/cart", "/awaited", "/streamed", "/broken")),
     "asgi inside wsgi": Site(partial(ours, lambda: a2wsgi.ASGIMiddleware(fastapi_app.build())), gets("/health")),
     **{
@@ -374,15 +388,23 @@ def check(reader: Reader, saboteur: Saboteur, undisturbed: list[Trace], traces: 
 
 
 NEVER = {
-    "answering": "these hand every request on: a framework's app, what it puts into each app, a bridge, a mount",
-    "_is_outermost django.template.base:PartialTemplate": "Django 6 only, and no template of ours has a partial",
+    "answering _shape:answered_itself": "a framework's app, its own layers, mounts and bridges hand every request on",
+    "_BodyLimitExceptionMiddleware": "only in a FastAPI app with a body limit of its own",
+    "django.template.base:PartialTemplate": "Django 6 only, by tags that no template of ours has",
+    "Parser._async_on_validation_error": "of webargs' parsers for async frameworks that we do not test with",
+    "BaseForm.add_error": "a view of Django's that refuses a valid form after all",
+    "wtforms.form:BaseForm.validate": "of a form made without a class; in a `Form` it is a part of its validation",
 }
+"""The readers that no request of ours hits, and why."""
 
 
-def test_all_readers_were_hit_but_those_listed() -> None:
+def test_every_reader_is_hit_but_those_listed() -> None:
     hit = {reader for name in SITES for reader in hits(name)}
     missed = sorted(str(reader) for reader in known()[0] if reader not in hit)
-    assert missed == []
+    if IS_PROFILING:  # it learns of an exception only from who handles it
+        missed = [reader for reader in missed if not reader.startswith("raising")]
+    assert [reader for reader in missed if not any(known in reader for known in NEVER)] == []
+    assert len(missed) <= 27
 
 
 @pytest.mark.parametrize("error", [RecursionError, MemoryError])
