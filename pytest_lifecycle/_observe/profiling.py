@@ -24,8 +24,8 @@ from .watching import Watched
 RETURNS = frozenset(dis.opmap[name] for name in ("RETURN_VALUE", "RETURN_CONST") if name in dis.opmap)
 RESUME = dis.opmap["RESUME"]
 YIELDS = frozenset({dis.opmap["YIELD_VALUE"], RESUME})
-KEPT_UNSEEN = 200
-"""How many unwound spans wait for their exception; the oldest give up."""
+KEPT_UNSEEN = 1000
+"""How many unwound spans wait for their exception: as many as a stack is deep. The oldest give up."""
 
 _UNSEEN = UnseenError()
 _UNKNOWN: Any = object()
@@ -77,6 +77,7 @@ class ProfilingSource:
         self._bytecode: dict[int, bytes] = {}  # `co_code` makes a copy each time
         self._thrown: dict[int, int] = {}
         self._unseen: list[tuple[Span, Probe, types.FrameType]] = []
+        self._looked_at = (0, 0)
         self._callback = self._make_callback()
         self._displaced: Any = None
 
@@ -212,8 +213,9 @@ class ProfilingSource:
     def _resolve(self) -> None:
         """Find which exception crossed the spans that unwound: the one being handled now, if it passed their frames."""
         error = sys.exc_info()[1]
-        if error is not None:
+        if error is not None and self._looked_at != (id(error), len(self._unseen)):
             self.resolve(error)
+            self._looked_at = (id(error), len(self._unseen))
 
     def resolve(self, error: BaseException) -> None:
         """Give this exception, and those it came of, to the spans whose frames are in their tracebacks."""
