@@ -29,7 +29,7 @@ from starlette.responses import Response as StarletteResponse
 from starlette.routing import Route
 from werkzeug.test import Client as WerkzeugClient
 
-from pytest_lifecycle import AsyncClient, Client, Trace, observe
+from pytest_lifecycle import AsyncClient, Client, LifecycleError, Trace, observe
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -511,6 +511,43 @@ def test_two_hundred_threads_with_a_client_each() -> None:
     assert len(found) == COUNT
     for url, trace in found.items():
         check(trace, url)
+
+
+def test_two_hundred_threads_share_a_client_of_a_wsgi_app() -> None:
+    app = Flask("shared")
+    app.add_url_rule("/<int:number>", "answer", lambda number: str(number))  # noqa: PLW0108  # watched, unlike `str`
+    ready = threading.Barrier(COUNT)
+    found: dict[str, Trace] = {}
+
+    def ask(url: str) -> None:
+        ready.wait()
+        found[url] = client.get(url)
+
+    with Client(app, timeout=60) as client:
+        in_threads(ask, [f"/{number}" for number in range(COUNT)])
+    for number in range(COUNT):
+        trace = found[f"/{number}"]
+        assert (trace.url, trace.path_params) == (f"http://testserver/{number}", {"number": number})
+        assert (trace.text, len({span.thread for span in trace.spans()})) == (str(number), 1)
+
+
+def test_a_client_of_an_asgi_app_is_for_one_thread_at_a_time() -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        entered.set()
+        while not leave.is_set():
+            await asyncio.sleep(0.001)
+        await end(scope, receive, send)
+
+    with Client(app, lifespan=False) as client, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(client.get, "/")
+        entered.wait()
+        with pytest.raises(LifecycleError, match="Give each thread a client of its own") as refused:
+            client.get("/")
+        leave.set()
+        assert (first.result().status, client.get("/").status) == (200, 200)
+    assert refused.value.slug == "client-busy"
 
 
 def in_threads(ask: Callable[[str], None], urls: list[str]) -> None:
