@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, final
 
@@ -88,13 +88,15 @@ COOKIE = "set-cookie"
 TEXT = (bytes, str, bytearray)
 
 
-def pairs(lines: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+def pairs(lines: Iterable[Any]) -> list[tuple[Any, Any]]:
     """Give the lines that are a name and a value: what else an app sends is left to its server to find."""
-    for line in lines:
-        if issubclass(type(line), (tuple, list)) and len(line) == 2:
-            name, value = line
-            if issubclass(type(name), TEXT) and issubclass(type(value), TEXT):
-                yield name, value
+    pairs = [line for line in lines if issubclass(type(line), (tuple, list)) and len(line) == 2]
+    return [
+        (name, value)
+        for name, value in pairs
+        if (type(name) in TEXT or issubclass(type(name), TEXT))
+        and (type(value) in TEXT or issubclass(type(value), TEXT))
+    ]
 
 
 def _by_name(lines: Lines) -> dict[str, list[str]]:

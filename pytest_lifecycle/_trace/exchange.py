@@ -142,7 +142,7 @@ class Exchange:
     def respond(self, status: object, headers: Iterable[object]) -> None:
         """Note that the response was started; what is no status and no header line is left out."""
         self.status = int.__index__(status) if issubclass(type(status), int) else None  # type: ignore[arg-type]
-        self.raw_headers = list(pairs(headers))
+        self.raw_headers = pairs(headers)
 
     def receive_body(self, chunk: bytes) -> None:
         """Keep a piece of the response's body, up to `BODY_LIMIT`."""

@@ -145,7 +145,8 @@ def _bytes(text: object) -> bytes:
 def _head(status: object, headers: object) -> Head:
     """Write down a head; what is no status and no header line is left to the server to find."""
     code = str(status).partition(" ")[0] if issubclass(type(status), str | bytes | int) else ""
-    lines = list(pairs(headers)) if type(headers) is list else []
+    given: list[Any] = headers if type(headers) is list else []
+    lines = [line for line in given if issubclass(type(line), tuple) and len(line) == 2]
     return Head(int(code) if code.isascii() and code.isdecimal() else None, lines)
 
 
