@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -356,7 +357,7 @@ def test_an_app_that_asks_itself_fifty_deep() -> None:
         outermost = client.get("/50")
     assert outermost.text == " ".join(map(str, range(50, -1, -1)))
     assert [trace.path_params["left"] for trace in traces] == list(range(51))  # the innermost ends first
-    for inner, outer in zip(traces, traces[1:], strict=False):
+    for inner, outer in pairwise(traces):
         assert inner.parent is outer.span("count_down")
         assert outer.path == ["route GET /{left:int}", "handler count_down", "response 200"]
         assert outer.warnings == []
@@ -375,7 +376,7 @@ def test_a_wsgi_app_that_asks_itself_fifty_deep() -> None:
         outermost = client.get("/50")
     assert outermost.text == " ".join(map(str, range(50, -1, -1)))
     assert [trace.path_params["left"] for trace in traces] == list(range(51))
-    for inner, outer in zip(traces, traces[1:], strict=False):
+    for inner, outer in pairwise(traces):
         assert inner.parent is outer.span("count_down")
         assert outer.path == ["route GET /<int:left>", "handler count_down", "response 200"]
 
@@ -515,7 +516,7 @@ def test_two_hundred_threads_with_a_client_each() -> None:
 
 def test_two_hundred_threads_share_a_client_of_a_wsgi_app() -> None:
     app = Flask("shared")
-    app.add_url_rule("/<int:number>", "answer", lambda number: str(number))  # noqa: PLW0108  # watched, unlike `str`
+    app.add_url_rule("/<int:number>", "answer", lambda number: str(number))  # watched, unlike `str`
     ready = threading.Barrier(COUNT)
     found: dict[str, Trace] = {}
 

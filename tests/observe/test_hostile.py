@@ -269,9 +269,17 @@ def called(make: Callable[[Any], Any], hostile: Any) -> object:
         messages.append(message)
 
     scope = {
-        **{"type": "http", "method": "GET", "path": "/", "raw_path": b"/", "query_string": b"", "root_path": ""},
-        **{"scheme": "http", "headers": [], "server": ("testserver", 80), "client": ("127.0.0.1", 1)},
+        "type": "http",
         "asgi": {"version": "3.0"},
+        "method": "GET",
+        "scheme": "http",
+        "path": "/",
+        "raw_path": b"/",
+        "query_string": b"",
+        "root_path": "",
+        "headers": [],
+        "server": ("testserver", 80),
+        "client": ("127.0.0.1", 1),
     }
     try:
         asyncio.run(make(hostile)(scope, receive, send))
