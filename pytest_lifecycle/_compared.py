@@ -29,14 +29,18 @@ def explanation(op: str, left: object, right: object, given: list[str], traces: 
         given: What pytest or another plugin says already; its first line is the comparison itself.
         traces: The requests of the test, the newest last.
     """
+    try:
+        return _explanation(op, left, right, given, traces)
+    except Exception:  # what explains a failure must not become another one
+        return given or None
+
+
+def _explanation(op: str, left: object, right: object, given: list[str], traces: Sequence[Trace]) -> list[str] | None:
     if op == "==" and isinstance(left, list) and isinstance(right, list):
         given = explain_lists(left, right) or given
     if op == "==" and Headers in (type(left), type(right)) and isinstance(left, Mapping) and isinstance(right, Mapping):
         given = [*given[:1], *explain_headers(left, right)]
-    try:
-        trace = compared_trace(left, right, traces[-1] if traces else None)
-    except Exception:  # what explains a failure must not become another one
-        trace = None
+    trace = compared_trace(left, right, traces[-1] if traces else None)
     if trace is None or (trace.outcome is Outcome.HANDLED and (trace.status or 500) < 400):
         return given or None
     head = given[:1] or [f"{shortened(left)} {op} {shortened(right)}"]

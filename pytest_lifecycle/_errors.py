@@ -12,6 +12,7 @@ SLUGS: Final = {
     "app-spec": "`lifecycle_app` is not of the form module:attribute.",
     "body-not-encodable": "The arguments of a request could not be turned into a body.",
     "body-not-kept": "The response's body went past another client as a stream, or was too large to keep.",
+    "client-busy": "A sync client of an ASGI app was used in two threads at once.",
     "client-closed": "A client was used after it was closed.",
     "deadline": "The app did not answer in time.",
     "file-not-read": "A file that the plugin was to read is not there, or is not what it should be.",

@@ -42,7 +42,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 SHELL = {
     "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/pytest examples --lifecycle-show",
-    "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/pytest",
+    "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/pytest -n auto",
     "pip install pytest-lifecycle",
     "python -m pip install pytest-lifecycle fastapi",
 }

@@ -166,6 +166,8 @@ class Client(BaseClient, Verbs[Trace]):
                 error = self._run(lambda: call_asgi(self._asgi_app, scope, connection), seconds)
         except TimedOut:
             raise self._expired(exchange, connection, connection.body, seconds) from None
+        except UsageProblem:  # the app's own would be returned
+            raise
         except BaseException as fatal:
             error = fatal
         finally:

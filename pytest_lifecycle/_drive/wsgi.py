@@ -6,6 +6,7 @@ Source of the rules: PEP 3333.
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from types import TracebackType
 from typing import IO, Any, BinaryIO, final
@@ -105,7 +106,7 @@ class WsgiCall:
         self._exchange = exchange
         self._input: WholeInput | PiecewiseInput = input_of(outgoing.body, exchange)
         self._environ = build_environ(outgoing, self._input)
-        self._written: list[bytes] = []
+        self._written: deque[bytes] = deque()
         self._length = 0
         self._is_started = False
         self._is_sent = False
@@ -197,7 +198,7 @@ class WsgiCall:
         """Give what was written by `write`, then this piece; empty ones and what has no body are passed over."""
         carries = self._method != "HEAD" and self.status not in BODILESS
         while self._written or piece:
-            out, piece = (self._written.pop(0), piece) if self._written else (piece, b"")
+            out, piece = (self._written.popleft(), piece) if self._written else (piece, b"")
             self._length += len(out)
             self._is_sent = self._is_sent or bool(out)
             if out:

@@ -86,7 +86,7 @@ class BodyReader(io.RawIOBase):
     def __init__(self, pieces: Iterable[bytes], exchange: Exchange) -> None:
         self._pieces = iter(pieces)
         self._exchange = exchange
-        self._rest = b""
+        self._rest = memoryview(b"")
         self.error: Exception | None = None
 
     def readable(self) -> bool:
@@ -104,11 +104,12 @@ class BodyReader(io.RawIOBase):
                 raise
             if piece is None:
                 break
-            self._rest = piece
+            self._rest = memoryview(piece)
         with memoryview(buffer).cast("B") as view:
             size = min(len(view), len(self._rest))
-            view[:size], piece, self._rest = self._rest[:size], self._rest[:size], self._rest[size:]
-        self._exchange.read(piece, CURRENT.get())
+            given, self._rest = bytes(self._rest[:size]), self._rest[size:]
+            view[:size] = given
+        self._exchange.read(given, CURRENT.get())
         return size
 
 

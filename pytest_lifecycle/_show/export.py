@@ -205,36 +205,43 @@ def plain(value: object, redactor: Redactor, depth: int = DEPTH_LIMIT) -> Any:
 
     An object's own `repr` is never asked for: it may hold secrets, run the app's code, or differ from run to run.
     """
-    if isinstance(value, Enum):
+    try:
+        return _plain(value, type(value), redactor, depth)
+    except Exception:  # the app's own code, which runs in a subclass of such a type
+        return f"<{type(value).__qualname__}>"
+
+
+def _plain(value: Any, kind: type, redactor: Redactor, depth: int) -> Any:
+    if issubclass(kind, Enum):
         return plain(value.value, redactor, depth)
-    if isinstance(value, int) and not isinstance(value, bool):
+    if issubclass(kind, int) and not issubclass(kind, bool):
         return value if redactor.known.out_of(str(value)) == str(value) else REDACTED
-    if value is None or isinstance(value, bool):
+    if value is None or issubclass(kind, bool):
         return value
-    if isinstance(value, float):
+    if issubclass(kind, float):
         return value if math.isfinite(value) else str(value)
-    if isinstance(value, str):
+    if issubclass(kind, str):
         return _text(value, redactor)
-    if isinstance(value, _WRITTEN_OUT):
+    if issubclass(kind, _WRITTEN_OUT):
         return _text(str(value), redactor)
-    return _container(value, redactor, depth)
+    return _container(value, kind, redactor, depth)
 
 
-def _container(value: object, redactor: Redactor, depth: int) -> Any:
-    if depth > 0 and isinstance(value, dict):
+def _container(value: Any, kind: type, redactor: Redactor, depth: int) -> Any:
+    if depth > 0 and issubclass(kind, dict):
         return _mapping(value, redactor, depth)
-    if depth > 0 and isinstance(value, (list, tuple)):
+    if depth > 0 and issubclass(kind, (list, tuple)):
         return [_fields(item, redactor, depth - 1) for item in value]
-    if depth > 0 and isinstance(value, (set, frozenset)):
+    if depth > 0 and issubclass(kind, (set, frozenset)):
         return sorted((plain(item, redactor, depth - 1) for item in value), key=str)
-    return f"<{type(value).__qualname__}>"
+    return f"<{kind.__qualname__}>"
 
 
 def _fields(value: object, redactor: Redactor, depth: int) -> Any:
     """Give what validation found as a mapping; anything else as it is."""
     from .._trace.facts import ValidationIssue
 
-    return _issue(value, redactor) if isinstance(value, ValidationIssue) else plain(value, redactor, depth)
+    return _issue(value, redactor) if type(value) is ValidationIssue else plain(value, redactor, depth)
 
 
 def _text(text: str, redactor: Redactor) -> str:
@@ -246,8 +253,9 @@ def _stable(text: str) -> str:
     return _ADDRESS.sub("at 0x...", text).encode("utf-8", "backslashreplace").decode()
 
 
-def _name(name: str | None) -> str | None:
-    return None if name is None else _stable(name)
+def _name(name: object) -> str | None:
+    """Write a name; an object that gives anything for it has none."""
+    return _stable(name) if issubclass(type(name), str) else None  # type: ignore[arg-type]
 
 
 def _names(names: Iterable[str]) -> list[str]:

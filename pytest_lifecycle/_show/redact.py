@@ -135,7 +135,7 @@ class Redactor:
         return f"{name}={REDACTED}" if equals and self.hides(unquote_plus(name)) else field
 
     def _secret_params(self, params: Mapping[str, object]) -> list[str]:
-        values = [str(value) for name, value in params.items() if isinstance(value, _PLAIN) and self.hides(name)]
+        values = [str(value) for name, value in params.items() if issubclass(type(value), _PLAIN) and self.hides(name)]
         spelled = [{value, _quoted(value), _quoted(value, safe="")} for value in values if value]
         return [spelling for spellings in spelled for spelling in spellings]
 

@@ -6,7 +6,7 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import parse_qsl, unquote, unquote_plus
 from uuid import UUID
 
@@ -181,14 +181,14 @@ def _in_body(body: bytes, redactor: Redactor) -> Iterator[str]:
 
 def in_values(values: object, redactor: Redactor) -> Iterator[str]:
     """Give all that stands below a telling name in nested mappings and sequences."""
-    pending = [(values, False)]
+    pending: list[tuple[Any, bool]] = [(values, False)]
     while pending:
         value, is_secret = pending.pop()
-        if isinstance(value, dict):
+        if issubclass(type(value), dict):
             pending += [(inner, is_secret or redactor.hides(str(name))) for name, inner in value.items()]
-        elif isinstance(value, (list, tuple)):
+        elif issubclass(type(value), (list, tuple)):
             pending += [(inner, is_secret) for inner in value]
-        elif is_secret and isinstance(value, WRITTEN) and not isinstance(value, bool):
+        elif is_secret and issubclass(type(value), WRITTEN) and not issubclass(type(value), bool):
             yield str(value)
 
 

@@ -124,11 +124,12 @@ def _with_last(spans: Sequence[Span]) -> Iterator[tuple[Span, bool]]:
 def _tree(trace: Trace, builtin: bool, redactor: Redactor) -> Iterator[str]:
     found = rows(trace.root, builtin=builtin)
     raised = {id(unwrapped(known.exception)): _raised(known, redactor) for known in trace.exceptions if known.exception}
+    passed_on = _passed_on(trace.root)
     kept = found[:STEP_LIMIT]
     texts = [_branches(row.lasts) + label(row.span) for row in kept]
     column = min(max(map(len, texts), default=0), COLUMN_LIMIT)
     for text, row in zip(texts, kept, strict=True):
-        yield f"{text:<{column}} {time(row.span.duration):>8}{_marks(row.span, raised)}"
+        yield f"{text:<{column}} {time(row.span.duration):>8}{_marks(row.span, raised, passed_on)}"
     if len(found) > STEP_LIMIT:
         yield f"... {len(found) - STEP_LIMIT} more steps are not shown"
 
@@ -138,15 +139,27 @@ def _branches(lasts: tuple[bool, ...]) -> str:
     return bars + ("└─ " if lasts[-1] else "├─ ")
 
 
-def _marks(span: Span, raised: dict[int, str]) -> str:
+def _passed_on(root: Span) -> set[tuple[int, int]]:
+    """Give the steps that an exception reached from further inside, each by its `id` and that of the exception."""
+    found: set[tuple[int, int]] = set()
+    for span in root.walk():
+        if span.exception is not None:
+            error = id(unwrapped(span.exception))
+            for around in span.ancestors():
+                if (id(around), error) in found:
+                    break
+                found.add((id(around), error))
+    return found
+
+
+def _marks(span: Span, raised: dict[int, str], passed_on: set[tuple[int, int]]) -> str:
     marks = [name for name in ("cached", "overridden") if span.attributes.get(name) is True]
     if span.short_circuited:
         marks.append("answered itself")
     if span.exception is not None:
         error = unwrapped(span.exception)
         name = shown(type(error).__qualname__, NAME_LIMIT)
-        below = (step.exception for step in span.walk() if step is not span)
-        is_passed_on = any(known is not None and unwrapped(known) is error for known in below)
+        is_passed_on = (id(span), id(error)) in passed_on
         marks.append(f"passed on {name}" if is_passed_on else f"raised {raised.get(id(error), name)}")
     return "".join(f"  {mark}" for mark in marks)
 

@@ -62,16 +62,16 @@ class Answer:
 
     def take(self, message: Any, step: Span | None) -> bytes:
         """Take a message that a step sends, and give the piece of the body that the client is to have of it."""
-        if not isinstance(message, (dict, Mapping)):
+        if not issubclass(type(message), (dict, Mapping)):
             self._note(Fault.NO_MESSAGE.say(shown(message)), sender_of(step))
             return b""
         kind = message.get("type")
         if kind == "http.response.body":
             return self._take_piece(message, step)
-        self._exchange.log("out", shown(kind) if not isinstance(kind, str) else kind[:80], 0, step)
+        self._exchange.log("out", shown(kind) if not issubclass(type(kind), str) else kind[:80], 0, step)
         if kind == "http.response.start":
             self._start(message, step)
-        elif isinstance(kind, str) and kind in self._extensions:
+        elif issubclass(type(kind), str) and kind in self._extensions:
             self._is_extended = True
         else:
             self._note(Fault.UNKNOWN_MESSAGE.say(shown(kind)), sender_of(step))
@@ -102,7 +102,7 @@ class Answer:
             self._note(fault, sender_of(step))
         self._exchange.log("out", "http.response.body", len(piece), step)
         self._length += len(piece)
-        if not message.get("more_body", False):
+        if not _goes_on(message):
             self._complete()
         return piece if self._carries_body else b""
 
@@ -124,6 +124,14 @@ class Answer:
             self._note(Fault.NO_RESPONSE.say())
         elif not (self.is_complete or self._is_extended):
             self._note(Fault.NO_END.say())
+
+
+def _goes_on(message: Mapping[str, Any]) -> bool:
+    """Whether a piece of the body says that there is more; an object of the app's that will not say says no."""
+    try:
+        return bool(message.get("more_body", False))
+    except Exception:
+        return False
 
 
 def conclude(exchange: Exchange) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple, final
 
-from .changes import Head
+from .changes import Head, pairs
 from .dependencies import Resolution
 from .routing import Routing
 from .span import Kind, Span
@@ -24,6 +25,9 @@ CREDENTIALS = frozenset(
     {"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token", "x-access-token"}
 )
 """The headers that tell who asks, in lower case."""
+
+WARNING_LIMIT = 100
+"""How many warnings a trace lists."""
 
 
 class Message(NamedTuple):
@@ -186,10 +190,10 @@ class Exchange:
         names = (_lower(name) for name, _ in self.request_headers)
         return self.method == "OPTIONS" and "access-control-request-method" in names
 
-    def respond(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        """Note that the response was started."""
-        self.status = status
-        self.raw_headers = headers
+    def respond(self, status: object, headers: Iterable[object]) -> None:
+        """Note that the response was started; what is no status and no header line is left out."""
+        self.status = int.__index__(status) if issubclass(type(status), int) else None  # type: ignore[arg-type]
+        self.raw_headers = pairs(headers)
 
     def hear(self, piece: bytes) -> None:
         """Keep a piece of what the client sent, up to `REQUEST_LIMIT`."""
@@ -239,9 +243,11 @@ class Exchange:
             self.log("in", "wsgi.input", size, step)
 
     def warn(self, message: str) -> None:
-        """Note a fault, once."""
-        if message not in self.warnings:
-            self.warnings.append(message)
+        """Note a fault, once; of an app that does little else but wrong, the first ones."""
+        if len(self.warnings) > WARNING_LIMIT or message in self.warnings:
+            return
+        is_last = len(self.warnings) == WARNING_LIMIT
+        self.warnings.append("there are more warnings than are listed here" if is_last else message)
 
     def fail(self, message: str) -> None:
         """Note that a lifespan failed, and why."""

@@ -91,7 +91,7 @@ def shown(value: object) -> str:
 
 def checked_status(status: Any, faults: list[str]) -> int | None:
     """Give the status where it is one; note it where it is not."""
-    if isinstance(status, int) and 100 <= status <= 599:
+    if issubclass(type(status), int) and 100 <= status <= 599:
         return int(status)
     faults.append(Fault.STATUS.say(shown(status)))
     return None
@@ -111,11 +111,11 @@ def checked_headers(headers: Any, faults: list[str], *, as_bytes: bool, may_use_
     lines: list[Header] = []
     if not as_bytes and type(headers) is not list:
         faults.append(Fault.HEADERS_LIST.say(type(headers).__name__))
-    if not may_use_up and isinstance(headers, Iterable) and not isinstance(headers, READY):
+    if not may_use_up and issubclass(type(headers), Iterable) and not issubclass(type(headers), READY):
         return lines
     try:
         iterator = iter(headers)
-    except TypeError:
+    except Exception:  # whatever the app's own object raises
         faults.append(Fault.HEADERS_TYPE.say(type(headers).__name__))
         return lines
     for line in iterator:
@@ -128,14 +128,14 @@ def checked_headers(headers: Any, faults: list[str], *, as_bytes: bool, may_use_
 def _checked_line(line: Any, faults: list[str], *, as_bytes: bool) -> Header | None:
     wanted, fault = (bytes, Fault.HEADER_BYTES) if as_bytes else (str, Fault.HEADER_NATIVE)
     try:
-        if isinstance(line, str | bytes):
+        if issubclass(type(line), str | bytes):
             raise TypeError(line)
         name, value = line
-    except (TypeError, ValueError):
+    except Exception:  # whatever the app's own object raises
         faults.append(Fault.HEADER_TYPE.say(shown(line)))
         return None
-    if not (isinstance(name, wanted) and isinstance(value, wanted)):
-        wrong = name if not isinstance(name, wanted) else value
+    if not (issubclass(type(name), wanted) and issubclass(type(value), wanted)):
+        wrong = name if not issubclass(type(name), wanted) else value
         faults.append(fault.say(f"{shown(name)} as {type(wrong).__name__}"))
     try:
         header = (_as_bytes(name), _as_bytes(value))
@@ -153,11 +153,11 @@ def _checked_line(line: Any, faults: list[str], *, as_bytes: bool) -> Header | N
 
 def checked_wsgi_status(status: Any, faults: list[str]) -> int | None:
     """Give the number in a WSGI status such as ``"200 OK"``; note what is wrong with it."""
-    if not isinstance(status, str):
+    if not issubclass(type(status), str):
         faults.append(Fault.STATUS_NATIVE.say(f"{shown(status)} as {type(status).__name__}"))
     elif CONTROL.search(status):
         faults.append(Fault.STATUS_UNSAFE.say(shown(status)))
-    text = (status if isinstance(status, str) else shown(status)).split(" ", 1)[0]
+    text = (status if issubclass(type(status), str) else shown(status)).split(" ", 1)[0]
     if not (text.isascii() and text.isdecimal() and len(text) <= DIGITS):
         return checked_status(status, faults)
     if text == status:
@@ -189,18 +189,16 @@ def announced_length(headers: list[Header], faults: list[str]) -> int | None:
 
 def as_piece(value: Any, faults: list[str]) -> bytes:
     """Give a piece of a body as bytes; what is none is noted, and text counts as its UTF-8 bytes."""
-    if isinstance(value, bytes):
-        return value
-    if isinstance(value, bytearray | memoryview):
-        return bytes(value)
+    if issubclass(type(value), bytes | bytearray | memoryview):
+        return value if type(value) is bytes else bytes(value)
     faults.append(Fault.BODY_TYPE.say(type(value).__name__))
-    return value.encode("utf-8", "replace") if isinstance(value, str) else b""
+    return value.encode("utf-8", "replace") if issubclass(type(value), str) else b""
 
 
 def _as_bytes(value: Any, errors: str = "strict") -> bytes:
     if type(value) is bytes:
         return value
-    if isinstance(value, bytes | bytearray | memoryview):
+    if issubclass(type(value), bytes | bytearray | memoryview):
         return bytes(value)
     try:
         text = str(value)

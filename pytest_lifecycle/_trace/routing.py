@@ -157,7 +157,10 @@ def parameters_of(pattern: str) -> list[str]:
 
 @lru_cache(maxsize=4096)
 def _compiled(regex: str) -> re.Pattern[str]:
-    return re.compile(regex)
+    try:
+        return re.compile(regex)
+    except re.error:  # its router compiles it with flags, or in another way
+        return re.compile(r"(?!)")
 
 
 @lru_cache(maxsize=4096)

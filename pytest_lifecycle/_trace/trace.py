@@ -325,7 +325,8 @@ class Trace:
             raise LifecycleError(
                 "The response's body was not kept. Ask through the `lifecycle` client to have it.", slug="body-not-kept"
             )
-        return b"".join(self._exchange.body)
+        self._exchange.body[:] = [b"".join(self._exchange.body)]  # one copy is enough
+        return self._exchange.body[0]
 
     # -- the tree
 

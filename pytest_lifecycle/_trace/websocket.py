@@ -43,10 +43,10 @@ def head_of(message: Mapping[str, Any]) -> Head:
     """Give the head of the handshake's response, as a message of the app's makes it."""
     match message.get("type"):
         case "websocket.accept":
-            return Head(OPENED, message.get("headers") or ())
+            return Head(OPENED, message.get("headers"))
         case "websocket.close":
             return Head(REFUSED, ())
-    return Head(message.get("status"), message.get("headers") or ())
+    return Head(message.get("status"), message.get("headers"))
 
 
 def size_of(message: Mapping[str, Any]) -> int:
@@ -84,7 +84,7 @@ def sent(exchange: Exchange, message: Mapping[str, Any], step: Span | None) -> N
         exchange.receive_body(bytes(message.get("body") or b""))
     elif exchange.status is None and kind != "websocket.send":
         head = head_of(message)
-        exchange.respond(head.status, head.lines)  # type: ignore[arg-type]
+        exchange.respond(head.status, head.lines)
 
 
 def concluded(exchange: Exchange) -> None:

@@ -33,21 +33,21 @@ def second_start(step: Span | None) -> str:
 
 def fault_of_result(result: object) -> str | None:
     """Say what is wrong with what an app returned; None where it gives the body in pieces."""
-    if isinstance(result, bytes | str):
+    if issubclass(type(result), bytes | str):
         return Fault.RETURN_BODY.say(type(result).__name__)
-    if isinstance(result, Iterable) or hasattr(type(result), "__getitem__"):
+    if issubclass(type(result), Iterable) or hasattr(type(result), "__getitem__"):
         return None
     return Fault.RETURN_TYPE.say("None" if result is None else f"a value of type {type(result).__name__}")
 
 
-def see_result(exchange: Exchange, result: object) -> None:
+def see_result(exchange: Exchange, result: Any) -> None:
     """Keep the body that an app returned to another client, as far as it is there, and note what is wrong with it.
 
     What is made as it is asked for is left to the client, and so is what went through `write`.
     """
     faults = [fault for fault in [fault_of_result(result)] if fault is not None]
     pieces: Iterable[object] = ()
-    if isinstance(result, list | tuple):
+    if issubclass(type(result), list | tuple):
         pieces = result
     elif not faults:
         exchange.body = None

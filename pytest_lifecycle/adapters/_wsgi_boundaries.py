@@ -88,13 +88,10 @@ class _Starter:
         if exchange is None or len(arguments) < 2:
             return
         head = _head(*arguments[:2])
-        layer: Span | None = span
-        while layer is not None:
-            if layer._send_code == key and is_call_of(layer._send, frame):
-                layer._outer_head = head
-                if exchange.interface != "wsgi":
-                    exchange.cross(layer, head)  # the layers outside hand messages on before this one returns
-            layer = layer.parent
+        for layer in self._layers(exchange, span, frame):
+            layer._outer_head = head
+            if exchange.interface != "wsgi":
+                exchange.cross(layer, head)  # the layers outside hand messages on before this one returns
         edge: tuple[Any, ...] = exchange.edge
         if exchange.interface != "wsgi" or len(edge) != 4:
             return
@@ -104,6 +101,28 @@ class _Starter:
                 behind._outer_head, behind._inner_head = head, head_inside(behind)
         if edge[3] == key and is_call_of(edge[1], frame):
             _started(exchange, arguments, span)
+
+    def _layers(self, exchange: Exchange, span: Span, frame: types.FrameType) -> list[Span]:
+        """Give the running layers that were given this callable: one handed it on to the next.
+
+        A head goes outwards, so the search begins where the last one ended; a second head begins inside again.
+        """
+        key = id(self.code)
+        beginnings = [exchange.left[1], span] if exchange.left[0] is span else [span]
+        found: list[Span] = []
+        for layer in beginnings:
+            while layer is not None and not found:
+                if layer._send_code == key and is_call_of(layer._send, frame):
+                    found.append(layer)
+                layer = layer.parent
+            while layer is not None and (layer._send is None or layer._send is found[-1]._send):
+                if layer._send is not None:
+                    found.append(layer)
+                layer = layer.parent
+            if found:
+                exchange.left = (span, layer)
+                break
+        return found
 
     def _arguments(self, values: Mapping[str, Any]) -> list[Any]:
         code = self.code
@@ -129,7 +148,9 @@ def _started(exchange: Exchange, arguments: list[Any], step: Span) -> None:
 
 def _head(status: object, headers: object) -> Head:
     """Write down a head; what is no status and no header line is left to the server to find."""
-    lines = [line for line in headers if isinstance(line, tuple) and len(line) == 2] if type(headers) is list else []
+    lines = (
+        [line for line in headers if issubclass(type(line), tuple) and len(line) == 2] if type(headers) is list else []
+    )
     return Head(checked_wsgi_status(status, []), lines)
 
 

@@ -9,7 +9,7 @@ import inspect
 import types
 from collections.abc import Callable, Mapping
 from time import perf_counter
-from typing import Any, final
+from typing import Any, cast, final
 
 from .._observe.contract import Adapter
 from .._observe.probe import Call, Callback, Probe, bound_arguments, code_of
@@ -207,9 +207,9 @@ class _Sender:
         may_be_edge = len(edge) == 4 and edge[3] is self.code
         if exchange.responded_at is not None and not may_be_edge:
             return
-        message = self._message(frame.f_locals)
+        message: Any = self._message(frame.f_locals)
         is_edge = may_be_edge and is_call_of(edge[2], frame)
-        if not isinstance(message, (dict, Mapping)):
+        if not issubclass(type(message), (dict, Mapping)):
             if is_edge and exchange.answer is not None and message is not NOTHING:
                 exchange.answer.take(message, span)
             return
@@ -288,8 +288,8 @@ def see_scope(span: Span, parent: Span, scope: Any) -> None:
 
     A key that was put there stands behind those that were there before.
     """
-    state = scope.get("state")
-    size = (len(scope), len(state) if isinstance(state, dict) else 0)
+    state = _state_in(scope)
+    size = (len(scope), len(state))
     around: Span | None = parent
     while around is not None and around._scope is None:
         around = around.parent
@@ -299,15 +299,20 @@ def see_scope(span: Span, parent: Span, scope: Any) -> None:
             added = []  # a bridge made the scope of an environ
         elif scope is not before:
             added = [key for key in scope if key not in before]
-            added += [f"state.{key}" for key in state or () if key not in (before.get("state") or ())]
+            added += [f"state.{key}" for key in state if key not in _state_in(before)]
         elif size != around._scope_size:
-            added = [*scope][keys:] + [f"state.{key}" for key in [*(state or ())][state_keys:]]
+            added = [*scope][keys:] + [f"state.{key}" for key in [*state][state_keys:]]
         else:
             added = []
         if added:
             known = around.attributes.setdefault("scope_added", [])
             known += [key for key in added if key not in known and key != "state"]
     span._scope, span._scope_size = scope, size
+
+
+def _state_in(scope: Mapping[str, Any]) -> Mapping[str, Any]:
+    state = scope.get("state")
+    return cast("Mapping[str, Any]", state) if issubclass(type(state), dict) else {}
 
 
 def _received(call: Call) -> None:
@@ -326,7 +331,8 @@ def _looks_like_asgi(code: types.CodeType, frame: types.FrameType) -> bool:
         return False
     values = frame.f_locals
     scope, receive, send = (values.get(name) for name in code.co_varnames[code.co_argcount - 3 : code.co_argcount])
-    return isinstance(scope, dict) and scope.get("type") in SCOPE_TYPES and callable(receive) and callable(send)
+    kind = cast("dict[str, Any]", scope).get("type") if issubclass(type(scope), dict) else None
+    return type(kind) is str and kind in SCOPE_TYPES and callable(receive) and callable(send)
 
 
 def _is_another_request(scope: Any, receive: object, exchange: Exchange, parent: Span) -> bool:
