@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -62,8 +63,7 @@ def pairs_of(expected: Iterable[Line], seen: Iterable[Seen]) -> Pairs:
     lines = {group.line for group in seen}
     recorded = [line for line in expected if line not in lines]
     fresh = [group for group in seen if group.line not in set(expected)]
-    likenesses = sorted(_likenesses(recorded, fresh))
-    partners = _best(likenesses)
+    partners = _best(sorted(_likenesses(recorded, fresh)), fresh)
     changed = sorted(partners)
     new = sorted(set(range(len(fresh))) - {at for _, at in partners})
     vanished = sorted(set(range(len(recorded))) - {line for line, _ in partners})
@@ -81,21 +81,22 @@ class _Likeness(NamedTuple):
     seen: int
 
 
-def _best(likenesses: Sequence[_Likeness]) -> set[tuple[int, int]]:
-    """Take the best pairs: each line and each group once, then those left over with the best that is taken."""
+def _best(likenesses: Sequence[_Likeness], seen: Sequence[Seen]) -> set[tuple[int, int]]:
+    """Take the best pairs: each line and each group once, then those left over with the best that is taken.
+
+    A group takes no more lines than it has requests.
+    """
     partners: set[tuple[int, int]] = set()
-    lines: set[int] = set()
-    groups: set[int] = set()
-    for found in likenesses:
-        if found.line not in lines and found.seen not in groups:
-            partners.add((found.line, found.seen))
-            lines.add(found.line)
-            groups.add(found.seen)
-    for found in likenesses:
-        if found.line not in lines or found.seen not in groups:
-            partners.add((found.line, found.seen))
-            lines.add(found.line)
-            groups.add(found.seen)
+    lines: Counter[int] = Counter()
+    groups: Counter[int] = Counter()
+    for shares in (False, True):
+        for found in likenesses:
+            is_free = not lines[found.line], not groups[found.seen]
+            has_room = groups[found.seen] < len(seen[found.seen].records)
+            if all(is_free) or (shares and any(is_free) and has_room):
+                partners.add((found.line, found.seen))
+                lines[found.line] += 1
+                groups[found.seen] += 1
     return partners
 
 
