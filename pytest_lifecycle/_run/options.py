@@ -29,11 +29,50 @@ def declare(parser: pytest.Parser) -> None:
         action="store_true",
         help="add every request of every test to the properties of its case in JUnit XML",
     )
+    group.addoption(
+        "--lifecycle-baseline",
+        metavar="PATH",
+        help="compare the requests of every test with those recorded in a file",
+    )
+    group.addoption(
+        "--lifecycle-update",
+        action="store_true",
+        help="write what the baseline expects of the tests that run, instead of comparing",
+    )
+    group.addoption(
+        "--lifecycle-strict",
+        action="store_true",
+        help="fail on requests that the baseline does not hold, and on those that are no longer made",
+    )
+    parser.addini("lifecycle_baseline", "the file of --lifecycle-baseline, relative to the root folder", "string", "")
+    parser.addini("lifecycle_baseline_compare", "what fails a test when it differs from the baseline", "args", [])
 
 
 def watches_suite(config: pytest.Config) -> bool:
     """Whether something is asked for that needs every request of every test."""
-    return any(config.getoption(name) for name in ASKING)
+    return any(config.getoption(name) for name in ASKING) or asks_for_baseline(config)
+
+
+def asks_for_baseline(config: pytest.Config) -> bool:
+    """Whether requests are compared with a baseline, or one is written."""
+    return any(map(config.getoption, ("lifecycle_update", "lifecycle_strict"))) or named_baseline(config) != ""
+
+
+def named_baseline(config: pytest.Config) -> str:
+    """Give the baseline's file as the command line names it, or else the ini file; empty where none does.
+
+    Raises:
+        pytest.UsageError: The ini file's is no string.
+    """
+    given: str | None = config.getoption("lifecycle_baseline")
+    if given is not None:
+        return given
+    try:
+        found: str = config.getini("lifecycle_baseline")
+    except (ValueError, TypeError, pytest.UsageError) as error:  # which one depends on pytest's version
+        where = config.inipath or "command line"
+        raise pytest.UsageError(f"{where}: config option 'lifecycle_baseline' expects a path: {error}.") from error
+    return found
 
 
 def register(config: pytest.Config) -> None:
@@ -62,6 +101,10 @@ def _asked_for(config: pytest.Config, collecting: Collecting) -> Iterator[object
         from .junit import JUnitProperties
 
         yield JUnitProperties()
+    if asks_for_baseline(config):
+        from .baseline import configured
+
+        yield configured(config, collecting, is_worker=is_worker(config))
 
 
 def is_worker(config: pytest.Config) -> bool:

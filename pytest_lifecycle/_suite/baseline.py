@@ -48,7 +48,9 @@ class Baseline:
 
     def entries(self) -> set[tuple[str, Line]]:
         """Give every line with who asked."""
-        return {(maker, line) for part in (self.tests, self.fixtures) for maker, lines in part.items() for line in lines}
+        return {
+            (maker, line) for part in (self.tests, self.fixtures) for maker, lines in part.items() for line in lines
+        }
 
 
 def _without_empty(lines: Lines) -> Lines:
@@ -143,15 +145,17 @@ def _lines(path: Path, part: Mapping[str, Any], stacks: Mapping[str, tuple[str, 
     for maker, lines in part.items():
         if not isinstance(lines, list):
             raise _problem(path, f"has no list of requests for {maker}")
-        try:
-            number = 0
-            read_lines = []
-            for number, values in enumerate(lines, 1):
-                read_lines.append(Line.from_json(values, stacks))
-        except ValueError as error:
-            raise _problem(path, f"has a request that cannot be read, number {number} of {maker}: {error}") from error
-        found[maker] = in_order(read_lines)
+        found[maker] = in_order(
+            _read_line(path, f"number {number} of {maker}", values, stacks) for number, values in enumerate(lines, 1)
+        )
     return _without_empty(found)
+
+
+def _read_line(path: Path, which: str, values: object, stacks: Mapping[str, tuple[str, ...]]) -> Line:
+    try:
+        return Line.from_json(values, stacks)
+    except ValueError as error:
+        raise _problem(path, f"has a request that cannot be read, {which}: {error}") from error
 
 
 def _problem(path: Path, what: str, remedy: str = "") -> FileProblem:

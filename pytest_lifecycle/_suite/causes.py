@@ -48,11 +48,19 @@ def aspects_of(before: Line, after: Line) -> tuple[str, ...]:
     )
 
 
-def causes_of(before: Line, after: Line, record: Record) -> list[str]:
-    """Say what has changed from one line to another, which `record` is a request of."""
+def causes_of(before: Line, after: Line, record: Record, nearest: str | None = None) -> list[str]:
+    """Say what has changed from one line to another.
+
+    Args:
+        before: What was expected.
+        after: What was seen.
+        record: A request that it was seen of.
+        nearest: The route that nearly took this request, where none did.
+    """
     told = [
         *_middleware(before, after, record),
         *_route(before, after),
+        *([f"the nearest is {nearest}"] if nearest is not None else []),
         *_redirect(before, after),
         *_invalid(before, after),
         *_exception(before, after, record),
@@ -124,7 +132,9 @@ def _route(before: Line, after: Line) -> Iterator[str]:
 
 
 def _redirect(before: Line, after: Line) -> Iterator[str]:
-    if before.redirect == after.redirect or (before.route != after.route and "redirected" in (before.outcome, after.outcome)):
+    if before.redirect == after.redirect or (
+        before.route != after.route and "redirected" in (before.outcome, after.outcome)
+    ):
         return
     if before.redirect is None:
         yield f"redirects to {after.redirect} now"
@@ -162,6 +172,8 @@ def _exception(before: Line, after: Line, record: Record) -> Iterator[str]:
 def _dependencies(before: Line, after: Line) -> Iterator[str]:
     gone, added = without(before.dependencies, after.dependencies), without(after.dependencies, before.dependencies)
     is_same = before.outcome == after.outcome and before.route == after.route
+    if after.outcome in LOST:
+        return
     if gone and (is_same or after.outcome == "handled" or before.refused_by in gone):
         yield f"{_quoted(gone)} no longer {_run(gone)}"
     if added and (is_same or before.outcome == "handled" or after.refused_by in added):
@@ -184,12 +196,17 @@ def _refusal(before: Line, after: Line) -> Iterator[str]:
         return
     is_told, was_told = after.refusal in IMPLIED, before.refusal in IMPLIED
     if after.refusal is None or is_told:
-        if before.refusal is not None and not was_told:
+        if not was_told and before.refused_by in _steps(after) and after.outcome not in LOST:
             yield f"no longer refused by {_refused(before)}"
     elif before.refusal is None or was_told:
         yield f"now refused by {_refused(after)}"
     else:
         yield f"refused by {_refused(after)}, was by {_refused(before)}"
+
+
+def _steps(line: Line) -> tuple[str | None, ...]:
+    """Give what may still say no; nobody in particular may, too."""
+    return (*line.middleware, *line.dependencies, line.handler, None)
 
 
 def _refused(line: Line) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
 from typing import Any, Final, Self, final
 
 from .causes import aspects_of, causes_of
@@ -12,6 +13,7 @@ from .lines import Line
 from .pairing import Seen, pairs_of, seen_of
 from .record import Record
 
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 CHANGED: Final = "changed"
 NEW: Final = "new"
 VANISHED: Final = "vanished"
@@ -80,25 +82,43 @@ class Comparison:
     aspects: frozenset[str]
     is_strict: bool = False
 
-    def findings(self, maker: str, expected: Iterable[Line], records: Iterable[Record]) -> list[Finding]:
-        """Compare what one test or fixture asked for with what is expected of it."""
+    def findings(
+        self,
+        maker: str,
+        expected: Iterable[Line],
+        records: Iterable[Record],
+        *,
+        is_fixture: bool = False,
+        nearest: Mapping[str, str] = NOTHING,
+    ) -> list[Finding]:
+        """Compare what one test or fixture asked for with what is expected of it.
+
+        Args:
+            maker: The test or the fixture.
+            expected: Its lines in the baseline.
+            records: Its requests.
+            is_fixture: Whether it is a fixture.
+            nearest: The routes that nearly took a request, by its path.
+        """
         pairs = pairs_of(expected, seen_of(records))
         told: dict[str, Finding] = {}
         for before, seen in pairs.changed:
-            finding = self._changed(maker, before, seen)
+            finding = self._changed(maker, before, seen, nearest)
             if finding is not None and not (finding.seen in told and told[finding.seen].fails >= finding.fails):
                 told[finding.seen] = finding  # of two lines that became one, the first that fails
-        return [
+        found = [
             *told.values(),
             *(self._new(maker, seen) for seen in pairs.new),
             *(self._vanished(maker, line) for line in pairs.vanished),
         ]
+        return [replace(finding, is_fixture=True) for finding in found] if is_fixture else found
 
-    def _changed(self, maker: str, before: Line, seen: Seen) -> Finding | None:
+    def _changed(self, maker: str, before: Line, seen: Seen, nearest: Mapping[str, str]) -> Finding | None:
         aspects = aspects_of(before, seen.line)
         if not aspects:
             return None
-        cause, *consequences = causes_of(before, seen.line, seen.records[0])
+        first = seen.records[0]
+        cause, *consequences = causes_of(before, seen.line, first, nearest.get(first.path))
         return Finding(
             CHANGED,
             maker,
@@ -108,7 +128,7 @@ class Comparison:
             aspects,
             not self.aspects.isdisjoint(aspects),
             len(seen.records),
-            seen.records[0].source,
+            first.source,
             seen=repr(seen.line),
         )
 
@@ -144,22 +164,19 @@ class Group:
     Attributes:
         kind: As on `Finding`.
         cause: As on `Finding`.
-        fails: As on `Finding`.
         findings: The findings.
     """
 
     kind: str
     cause: str
-    fails: bool
     findings: tuple[Finding, ...]
 
     def __str__(self) -> str:
         requests = sorted({finding.request for finding in self.findings})
-        tests, fixtures = (
-            len({finding.maker for finding in self.findings if finding.is_fixture is kind}) for kind in (False, True)
-        )
-        makers = [_counted(number, noun) for number, noun in ((tests, "test"), (fixtures, "fixture")) if number]
-        extent = f"{_counted(self.count, 'request')} of {' and '.join(makers)}"
+        tests = {finding.maker for finding in self.findings if not finding.is_fixture}
+        fixtures = {finding.maker for finding in self.findings if finding.is_fixture}
+        makers = [_counted(len(names), noun) for names, noun in ((tests, "test"), (fixtures, "fixture")) if names]
+        extent = _counted(self.count, "request") + f" of {' and '.join(makers)}"
         if len(requests) == 1:
             return f"{requests[0]}: {self.cause}: {extent}"
         return f"{self.cause}: {extent}: {listed(requests)}"
@@ -169,21 +186,21 @@ class Group:
         """How many requests they stand for."""
         return sum(finding.count for finding in self.findings)
 
+    @property
+    def fails(self) -> bool:
+        """Whether one of them is a failure."""
+        return any(finding.fails for finding in self.findings)
+
 
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def grouped(findings: Collection[Finding]) -> list[Group]:
-    """Put findings of one cause together, those of the most requests first."""
-    groups: dict[tuple[str, str, bool, str], list[Finding]] = {}
+def grouped(findings: Iterable[Finding]) -> list[Group]:
+    """Put findings of one cause together, those of the most requests first; new and vanished requests one by one."""
+    groups: dict[tuple[str, str, str], list[Finding]] = {}
     for finding in findings:
         request = "" if finding.kind == CHANGED else finding.request
-        groups.setdefault((finding.kind, finding.cause, finding.fails, request), []).append(finding)
-    found = [Group(*key[:3], tuple(members)) for key, members in groups.items()]
+        groups.setdefault((finding.kind, finding.cause, request), []).append(finding)
+    found = [Group(kind, cause, tuple(members)) for (kind, cause, _), members in groups.items()]
     return sorted(found, key=lambda group: (-group.count, str(group)))
-
-
-def in_kind(groups: Iterable[Group], kind: str, *, fails: bool | None = None) -> Iterator[Group]:
-    """Give the groups of a kind."""
-    return (group for group in groups if group.kind == kind and fails in (None, group.fails))

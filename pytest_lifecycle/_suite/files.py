@@ -15,6 +15,12 @@ class FileProblem(LifecycleError):
     """A file cannot be read or written as it has to be; the message says which one, why, and what to do."""
 
 
+def short(path: Path) -> str:
+    """Write a path as short as it can be: relative to the current folder, for a file below it."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
 def write_whole(path: Path, text: str) -> None:
     """Put text into a file at once: whoever reads it finds the old text or the new one, never a part.
 

@@ -77,7 +77,7 @@ class Line:
             ValueError: It is something else; the message says what is wrong with it.
         """
         if not isinstance(values, dict):
-            raise ValueError("it is no JSON object")  # noqa: TRY004
+            raise ValueError("it is no JSON object")
         known: dict[str, Any] = {}
         for name, value in values.items():
             wanted = _WANTED.get(name)
