@@ -7,7 +7,7 @@ up.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, final
 
@@ -37,7 +37,7 @@ FOUND: Final = pytest.StashKey[list[Finding]]()
 FINISHED: Final = pytest.StashKey[bool]()
 """Whether a test's function ran to its end, so that what it did not ask for has vanished."""
 
-NEAREST: Final = pytest.StashKey[Mapping[str, str]]()
+NEAREST: Final = pytest.StashKey[dict[str, str]]()
 """The routes that nearly took a test's requests, by path."""
 
 LENGTH: Final = 1000
@@ -147,7 +147,7 @@ class Baselining:
             self._collecting.nodeid_of(item),
             self._expected(item),
             self._collecting.of(item),
-            nearest=item.stash.get(NEAREST, {}),
+            nearest=_nearest_of(item),
         )
 
     def _expected(self, item: pytest.Item) -> tuple[Line, ...]:
@@ -156,7 +156,7 @@ class Baselining:
     def pytest_lifecycle_trace(self, item: pytest.Item, trace: Trace) -> None:
         """Keep the route that nearly took a request which no route took, where one was expected to."""
         if trace.outcome in LOST and line_of(record_of(trace)) not in self._expected(item) and trace.nearest:
-            item.stash[NEAREST] = {**item.stash.get(NEAREST, {}), path_of(trace): trace.nearest[0]}
+            _nearest_of(item)[path_of(trace)] = trace.nearest[0]
 
     def _told(self, findings: Iterable[Finding]) -> str:
         lines = [shown(f"lifecycle: {_WORDS[finding.kind]}{finding}", LENGTH) for finding in findings]
@@ -233,6 +233,10 @@ class Baselining:
             for line in _listed(title, found):
                 terminalreporter.line(line)
         terminalreporter.line("Where this is as it should be, write it with --lifecycle-update.")
+
+
+def _nearest_of(item: pytest.Item) -> dict[str, str]:
+    return item.stash.setdefault(NEAREST, {})
 
 
 _WORDS: Final = {CHANGED: "", NEW: "new: ", VANISHED: "vanished: "}

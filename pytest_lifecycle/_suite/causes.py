@@ -7,6 +7,7 @@ from typing import Final
 
 from .layers import listed, moved, without
 from .lines import Line
+from .patterns import are_similar
 from .record import Record
 
 ASPECTS: Final = {
@@ -60,7 +61,8 @@ def causes_of(before: Line, after: Line, record: Record, nearest: str | None = N
     told = [
         *_middleware(before, after, record),
         *_route(before, after),
-        *([f"the nearest is {nearest}"] if nearest is not None else []),
+        *_nearest(before, nearest),
+        *_not_reached(before, after),
         *_redirect(before, after),
         *_invalid(before, after),
         *_exception(before, after, record),
@@ -102,6 +104,12 @@ def _middleware(before: Line, after: Line, record: Record) -> Iterator[str]:
         yield order
 
 
+def _not_reached(before: Line, after: Line) -> Iterator[str]:
+    if len(before.middleware) > len(after.middleware) and _is_short_of(after, before):
+        names = before.middleware[len(after.middleware) :]
+        yield f"middleware {listed(names)} {'is' if len(names) == 1 else 'are'} not reached"
+
+
 def _is_short_of(short: Line, long: Line) -> bool:
     """Whether a request just did not get as far as another one: the middleware that is missing may be there."""
     return (
@@ -129,6 +137,11 @@ def _route(before: Line, after: Line) -> Iterator[str]:
         yield f"its route is {after.request} now"
     else:
         yield f"the route {after.request} takes it now"
+
+
+def _nearest(before: Line, nearest: str | None) -> Iterator[str]:
+    if nearest is not None and are_similar(nearest.partition(" ")[0], before.route or before.path or ""):
+        yield f"the nearest is {nearest}"
 
 
 def _redirect(before: Line, after: Line) -> Iterator[str]:
@@ -196,7 +209,12 @@ def _refusal(before: Line, after: Line) -> Iterator[str]:
         return
     is_told, was_told = after.refusal in IMPLIED, before.refusal in IMPLIED
     if after.refusal is None or is_told:
-        if not was_told and before.refused_by in _steps(after) and after.outcome not in LOST:
+        if (
+            before.refusal is not None
+            and not was_told
+            and before.refused_by in _steps(after)
+            and after.outcome not in LOST
+        ):
             yield f"no longer refused by {_refused(before)}"
     elif before.refusal is None or was_told:
         yield f"now refused by {_refused(after)}"

@@ -26,7 +26,9 @@ def moved(before: Sequence[str], after: Sequence[str], noun: str) -> str | None:
     swapped = [at for at, (one, other) in enumerate(zip(old, new, strict=True)) if one != other]
     if len(swapped) == 2:
         first, second = swapped
-        return f"{noun} {old[first]} and {old[second]} changed places: {old[second]} is the outer one now"
+        if second == first + 1:
+            return f"{noun} {old[first]} no longer runs before {old[second]}"
+        return f"{noun} {old[first]} and {old[second]} changed places"
     for at, name in enumerate(old):
         rest = old[:at] + old[at + 1 :]
         for place in range(len(new)):

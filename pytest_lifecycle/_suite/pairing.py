@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
-from typing import Final, NamedTuple, final
+from typing import NamedTuple, final
 
 from .lines import Line, in_order, line_of
-from .patterns import fits
+from .patterns import are_similar, fits
 from .record import Record
 from .volatile import normalised
-
-SIMILAR: Final = 0.6
-"""How alike two paths are at least that the same handler is asked for by; 1 is the same path."""
 
 
 @final
@@ -116,17 +112,14 @@ def _rank(line: Line, seen: Seen) -> int | None:
         return 0
     if any(_is_asked_for(line, record.path) for record in seen.records):
         return 1
-    return 2 if line.handler is not None and line.handler == seen.line.handler and _are_similar(line, seen) else None
+    is_moved = line.handler is not None and line.handler == seen.line.handler
+    return 2 if is_moved and are_similar(line.request, seen.line.request) else None
 
 
 def _is_asked_for(line: Line, path: str) -> bool:
     if line.path is not None:
         return normalised(path) == line.path
     return line.route is not None and fits(line.route, path)
-
-
-def _are_similar(line: Line, seen: Seen) -> bool:
-    return SequenceMatcher(None, line.request, seen.line.request).ratio() >= SIMILAR
 
 
 def _differences(one: Line, other: Line) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
@@ -12,6 +13,15 @@ PARAMETER: Final = re.compile(r"\{\w+(?::(?P<after>[^{}]*))?\}|<(?:(?P<before>[^
 
 GROUP: Final = re.compile(r"\(\?P<\w+>|[\^$]")
 """What tells of a pattern that is a regular expression itself (Django's `re_path`, Falcon's and others' too)."""
+
+
+SIMILAR: Final = 0.6
+"""How alike two paths are at least that one may be the other with a change; 1 is the same path."""
+
+
+def are_similar(one: str, other: str) -> bool:
+    """Whether one pattern or path may be the other with a change."""
+    return SequenceMatcher(None, one, other).ratio() >= SIMILAR
 
 
 def fits(pattern: str, path: str) -> bool:
