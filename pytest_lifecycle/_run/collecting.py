@@ -26,6 +26,12 @@ Requests = dict[str, list[Record]]
 
 REQUESTS: Final = pytest.StashKey[Requests]()
 
+NODEID: Final = pytest.StashKey[str]()
+"""A test's node id as it was collected: pytest-xdist adds the name of a group to it."""
+
+UNFINISHED: Final = pytest.StashKey[bool]()
+"""Set on a test that failed or was skipped."""
+
 
 @final
 class Collecting:
@@ -56,13 +62,23 @@ class Collecting:
         """Give the requests that this test itself has made so far, oldest first."""
         return item.stash.get(REQUESTS, {}).get("", [])
 
+    @staticmethod
+    def nodeid_of(item: pytest.Item) -> str:
+        """Give a test's node id, the same however tests are spread over processes."""
+        return item.stash.get(NODEID, item.nodeid)
+
     # -- in the process that runs the test
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """Keep a test's node id."""
+        item.stash[NODEID] = item.nodeid
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Begin a test."""
         self._item = item
         item.stash[REQUESTS] = {}
+        item.stash[UNFINISHED] = False
         try:
             return (yield)
         finally:
@@ -100,10 +116,14 @@ class Collecting:
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Send a test's requests with its last report."""
         report = yield
+        if report.failed or (report.skipped and not hasattr(report, "wasxfail")):
+            item.stash[UNFINISHED] = True
         if report.when == "teardown":
             requests = item.stash.get(REQUESTS, {})
             vars(report)[ATTRIBUTE] = {
-                maker: [record.to_json() for record in records] for maker, records in requests.items()
+                "nodeid": self.nodeid_of(item),
+                "is_finished": not item.stash.get(UNFINISHED, False),
+                "requests": {maker: [record.to_json() for record in records] for maker, records in requests.items()},
             }
         return report
 
@@ -114,8 +134,10 @@ class Collecting:
         """Take a test's requests off its report, which others keep to the end of the run."""
         if self._is_worker or ATTRIBUTE not in vars(report):
             return
-        requests: dict[str, list[dict[str, Any]]] = vars(report).pop(ATTRIBUTE)
-        self.suite.add_test(report.nodeid, map(Record.from_json, requests.get("", ())))
+        brought: dict[str, Any] = vars(report).pop(ATTRIBUTE)
+        requests: dict[str, list[dict[str, Any]]] = brought["requests"]
+        own = map(Record.from_json, requests.get("", ()))
+        self.suite.add_test(brought["nodeid"], own, is_finished=brought["is_finished"])
         for maker, records in requests.items():
             if maker:
                 self.suite.add_fixture(maker, map(Record.from_json, records))

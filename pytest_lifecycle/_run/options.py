@@ -33,11 +33,28 @@ def declare(parser: pytest.Parser) -> None:
         help="add every request of every test to the properties of its case in JUnit XML",
     )
     parser.addini("lifecycle_rules", "what holds for every request, a rule a line", "linelist", [])
+    group.addoption(
+        "--lifecycle-baseline",
+        metavar="PATH",
+        help="compare the requests of every test with those recorded in a file",
+    )
+    group.addoption(
+        "--lifecycle-update",
+        action="store_true",
+        help="write what the baseline expects of the tests that run, instead of comparing",
+    )
+    group.addoption(
+        "--lifecycle-strict",
+        action="store_true",
+        help="fail on requests that the baseline does not hold, and on those that are no longer made",
+    )
+    parser.addini("lifecycle_baseline", "the file of --lifecycle-baseline, relative to the root folder", "string", "")
+    parser.addini("lifecycle_baseline_compare", "what fails a test when it differs from the baseline", "args", [])
 
 
 def watches_suite(config: pytest.Config) -> bool:
     """Whether something is asked for that needs every request of every test."""
-    return any(config.getoption(name) for name in ASKING) or has_rules(config)
+    return any(config.getoption(name) for name in ASKING) or has_rules(config) or asks_for_baseline(config)
 
 
 def has_rules(config: pytest.Config) -> bool:
@@ -74,6 +91,28 @@ def check_is_in_time(plugin: object, config: pytest.Config | None) -> None:
         )
 
 
+def asks_for_baseline(config: pytest.Config) -> bool:
+    """Whether requests are compared with a baseline, or one is written."""
+    return any(map(config.getoption, ("lifecycle_update", "lifecycle_strict"))) or named_baseline(config) != ""
+
+
+def named_baseline(config: pytest.Config) -> str:
+    """Give the baseline's file as the command line names it, or else the ini file; empty where none does.
+
+    Raises:
+        pytest.UsageError: The ini file's is no string.
+    """
+    given: str | None = config.getoption("lifecycle_baseline")
+    if given is not None:
+        return given
+    try:
+        found: str = config.getini("lifecycle_baseline")
+    except (ValueError, TypeError, pytest.UsageError) as error:  # which one depends on pytest's version
+        where = config.inipath or "command line"
+        raise pytest.UsageError(f"{where}: config option 'lifecycle_baseline' expects a path: {error}.") from error
+    return found
+
+
 def register(config: pytest.Config) -> None:
     """Register the plugins that the options ask for, and what collects for them.
 
@@ -105,6 +144,10 @@ def _asked_for(config: pytest.Config, collecting: Collecting) -> Iterator[object
         from .rules import RuleChecking
 
         yield RuleChecking.configured(config, collecting, is_worker=is_worker(config))
+    if asks_for_baseline(config):
+        from .baseline import configured
+
+        yield configured(config, collecting, is_worker=is_worker(config))
 
 
 def is_worker(config: pytest.Config) -> bool:
