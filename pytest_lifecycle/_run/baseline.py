@@ -71,7 +71,7 @@ def configured(config: pytest.Config, collecting: Collecting, *, is_worker: bool
 
         return Recording.configured(config, collecting, path, is_worker=is_worker)
     try:
-        return Baselining(path, read(path), Comparison(compared, is_strict), collecting, is_worker=is_worker)
+        return Baselining(path, read(path), Comparison(compared, bool(is_strict)), collecting, is_worker=is_worker)
     except FileProblem as problem:
         raise pytest.UsageError(str(problem)) from None
 

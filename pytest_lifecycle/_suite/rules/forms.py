@@ -26,9 +26,11 @@ class Form(Protocol):
 
     def check(self, trace: Trace) -> str | None:
         """Say what was seen of a request that does not keep it; None for one that does."""
+        ...
 
     def mentions(self) -> Sequence[Mention]:
         """Give what it names."""
+        ...
 
 
 # -- the order of steps

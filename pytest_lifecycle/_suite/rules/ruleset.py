@@ -119,9 +119,9 @@ class Ruleset:
     def mentions(self) -> Iterator[tuple[str, list[Mention]]]:
         """Give each rule with what it names."""
         for rule in self.rules:
-            mentions = list(rule.mentions())
+            mentions: list[Mention] = list(rule.mentions())
             if isinstance(rule, Sentence):
-                mentions += [Asked(place, rule.scope.is_anonymous) for place in rule.scope.on]
+                mentions.extend(Asked(place, rule.scope.is_anonymous) for place in rule.scope.on)
             if mentions:
                 yield str(rule), mentions
 

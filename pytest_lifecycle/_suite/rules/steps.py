@@ -48,9 +48,11 @@ class Mention(Protocol):
     @property
     def noun(self) -> str:
         """What it is."""
+        ...
 
     def shown_by(self, trace: Trace) -> bool:
         """Whether this request shows it."""
+        ...
 
 
 @final
@@ -121,7 +123,10 @@ class Refuser:
 
     name: str
 
-    noun: ClassVar[str] = "step"
+    @property
+    def noun(self) -> str:
+        """A step."""
+        return "step"
 
     def shown_by(self, trace: Trace) -> bool:
         """Whether it ran, or refused."""
