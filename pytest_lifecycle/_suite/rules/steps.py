@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Protocol, final
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, final
 
 from ..._show.escape import escape
 from .scope import Place
@@ -102,7 +102,10 @@ class Asked:
     place: Place
     is_anonymous: bool
 
-    noun: ClassVar[str] = "route"
+    @property
+    def noun(self) -> str:
+        """A route."""
+        return "route"
 
     def shown_by(self, trace: Trace) -> bool:
         """Whether this request is one."""
