@@ -7,7 +7,9 @@ A page is a sequence of fenced blocks. Each has a part to play, or the page is w
   ``console`` block follows, which then says how to run it;
 - ``python`` of any other kind: is executed, one namespace a page; a ``text`` block that follows is what it prints;
 - ``console`` that begins with ``$ pytest``: is run in the page's project as it stands there, and what pytest writes
-  from its first section on is the rest of the block;
+  from its first section on is the rest of the block; what a run with ``--lifecycle-update`` has written is there for
+  the runs that follow;
+- ``json``: is the baseline that those runs have written;
 - ``sh``: commands for the reader's shell; `SHELL` holds all there may be;
 - ``toml`` without a name: is read.
 
@@ -82,12 +84,13 @@ class Job:
     """What is done with a block.
 
     Attributes:
-        kind: file, test, run, python, toml or shell.
+        kind: file, test, run, python, toml, json or shell.
         block: The block.
         output: The block that holds what it has to write.
         files: The page's project as it stands there.
         module: The test module that a run has to collect.
         before: The code that was executed before.
+        updates: The runs before that wrote a baseline: the page's project as it stood there, and the arguments.
     """
 
     kind: str
@@ -96,6 +99,7 @@ class Job:
     module: str = ""
     files: dict[str, str] = field(default_factory=dict)
     before: list[str] = field(default_factory=list)
+    updates: list[tuple[dict[str, str], list[str]]] = field(default_factory=list)
 
 
 def blocks_of(page: Path) -> list[Block]:
@@ -120,6 +124,7 @@ def jobs_of(page: Path) -> Iterator[Job]:
     files: dict[str, str] = {}
     executed: list[str] = []
     unused: list[Block] = []
+    updates: list[tuple[dict[str, str], list[str]]] = []
     blocks = blocks_of(page)
     for position, block in enumerate(blocks):
         following = blocks[position + 1] if position + 1 < len(blocks) else None
@@ -137,7 +142,11 @@ def jobs_of(page: Path) -> Iterator[Job]:
             unused = []
             before = blocks[position - 1] if position else block
             module = before.file_name or "" if _is_test(before) else ""
-            yield Job("run", block, block, files=dict(files), module=module)
+            yield Job("run", block, block, files=dict(files), module=module, updates=list(updates))
+            if "--lifecycle-update" in _arguments(block):
+                updates.append((dict(files), _arguments(block)))
+        elif block.language == "json" and updates:
+            yield Job("json", block, block, updates=list(updates))
         elif block.language == "toml":
             yield Job("toml", block)
         elif block.language == "sh":
@@ -156,6 +165,10 @@ def _is_run(block: Block) -> bool:
     return block.language == "console" and block.source.startswith("$ pytest")
 
 
+def _arguments(block: Block) -> list[str]:
+    return shlex.split(block.source.partition("\n")[0])[2:]
+
+
 # -- doing it
 
 
@@ -166,6 +179,8 @@ def written(job: Job, folder: Path) -> str:
         AssertionError: It is wrong in itself, whatever it writes.
     """
     block = job.block
+    for files, arguments in job.updates:
+        _pytest(files, arguments, folder)
     if job.kind == "toml" or (job.kind == "file" and block.language == "toml"):
         tomllib.loads(block.source)
     elif job.kind == "file":
@@ -179,9 +194,11 @@ def written(job: Job, folder: Path) -> str:
         code, text = _pytest(job.files, [job.module], folder)
         assert code == 0, f"{block}: the tests fail\n{text}"
         assert re.search(r"^=+ \d+ passed in ", text, re.MULTILINE), f"{block}: not all tests run\n{text}"
+    elif job.kind == "json":
+        return (folder / "baseline.json").read_text(encoding="utf-8")
     elif job.kind == "run":
         command = block.source.partition("\n")[0]
-        code, text = _pytest(job.files, shlex.split(command)[2:], folder)
+        code, text = _pytest(job.files, _arguments(block), folder)
         assert code in (0, 1), f"{block}: pytest could not run\n{text}"
         assert job.module in text, f"{block}: {job.module} is not run\n{text}"
         return f"{command}\n{_from_first_section(text)}"

@@ -206,11 +206,20 @@ class Baselining:
         if self._is_worker:
             return
         found = [finding for findings in self._found.values() for finding in findings]
-        for name, records in self._collecting.suite.fixtures.items():
-            found += self._comparison.findings(name, self._baseline.fixtures.get(name, ()), records, is_fixture=True)
+        found += self._found_of_fixtures()
         self.findings = sorted(found, key=lambda finding: (finding.kind, finding.request, finding.cause, finding.maker))
         if self._fails and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _found_of_fixtures(self) -> Iterator[Finding]:
+        """Compare the fixtures of a wider scope; what they did not ask for has vanished where every test was run."""
+        suite, expected = self._collecting.suite, self._baseline.fixtures
+        is_whole = self._baseline.tests.keys() <= suite.tests.keys() - suite.unfinished
+        for name in {**expected, **suite.fixtures} if is_whole else suite.fixtures:
+            records = suite.fixtures.get(name, {})
+            for finding in self._comparison.findings(name, expected.get(name, ()), records, is_fixture=True):
+                if is_whole or finding.kind != VANISHED:
+                    yield finding
 
     @property
     def _fails(self) -> bool:

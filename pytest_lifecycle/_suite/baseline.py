@@ -41,10 +41,17 @@ class Baseline:
     def merged(self, seen: Baseline, gone: Collection[str]) -> Baseline:
         """Give it with what was seen instead of what was expected, and without the tests that are gone.
 
-        Who is in `seen` without a line has asked for nothing; who is not in it was not run, and stays.
+        Who is in `seen` without a line has asked for nothing; who is not in it was not run, and stays. Fixtures lose
+        lines only where every test was run.
         """
         kept = {nodeid: lines for nodeid, lines in self.tests.items() if nodeid not in gone}
-        return Baseline(_without_empty({**kept, **seen.tests}), _without_empty({**self.fixtures, **seen.fixtures}))
+        fixtures = seen.fixtures
+        if not seen.tests.keys() >= kept.keys():  # the others may have used more fixtures, or other parameters of one
+            fixtures = {
+                name: in_order((*self.fixtures.get(name, ()), *seen.fixtures.get(name, ())))
+                for name in (*self.fixtures, *seen.fixtures)
+            }
+        return Baseline(_without_empty({**kept, **seen.tests}), _without_empty(fixtures))
 
     def entries(self) -> set[tuple[str, Line]]:
         """Give every line with who asked."""

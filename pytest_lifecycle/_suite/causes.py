@@ -158,7 +158,7 @@ def _redirect(before: Line, after: Line) -> Iterator[str]:
 
 
 def _invalid(before: Line, after: Line) -> Iterator[str]:
-    if before.invalid == after.invalid:
+    if before.invalid == after.invalid or after.outcome in LOST:
         return
     if not before.invalid:
         yield f"newly invalid: {listed(after.invalid)}"

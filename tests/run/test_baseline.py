@@ -228,6 +228,15 @@ def test_a_request_that_is_no_longer_made_fails_a_strict_run(suite: pytest.Pytes
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 
 
+def test_what_a_fixture_no_longer_asks_for_has_vanished_where_every_test_was_run(suite: pytest.Pytester) -> None:
+    edit(suite, "test_shop.py", 'client.get("/login")', "pass")
+    result = run(suite, "--lifecycle-strict")
+    result.assert_outcomes(passed=4)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert told(result) == ["vanished, recorded and not seen:", "  GET /login: 200 handled: 1 request of 1 fixture"]
+    assert run(suite, "--lifecycle-strict", "-k", "test_orders").ret == 0
+
+
 def test_a_test_that_did_not_come_to_its_end_has_no_vanished_requests(suite: pytest.Pytester) -> None:
     edit(suite, "test_shop.py", 'client.get("/orders/42")', "pytest.skip()")
     edit(suite, "test_shop.py", 'client.get(f"/orders/{number}")', "assert False")

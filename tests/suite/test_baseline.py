@@ -177,6 +177,19 @@ def test_merging_keeps_who_was_not_run_and_drops_who_is_gone_or_asks_no_more() -
     )
 
 
+def test_fixtures_lose_lines_only_where_every_test_was_run() -> None:
+    old = Baseline(
+        {name: lines_of([request(f"/{name}")]) for name in ("a", "b")},
+        {"token": lines_of([request("/old"), request("/login")]), "other": lines_of([request("/old")])},
+    )
+    seen = Baseline({"a": ()}, {"token": lines_of([request("/login"), request("/new")])})
+    assert old.merged(seen, ()).fixtures == {
+        "token": lines_of([request("/old"), request("/login"), request("/new")]),
+        "other": lines_of([request("/old")]),
+    }
+    assert old.merged(seen, {"b"}).fixtures == seen.fixtures
+
+
 def test_one_run_at_a_time_writes(tmp_path: Path) -> None:
     path = tmp_path / "baselines" / "baseline.json"
     lock = path.with_name(".baseline.json.lock")
