@@ -96,9 +96,12 @@ def _middleware(before: Line, after: Line, record: Record) -> Iterator[str]:
     if added and not _is_short_of(before, after):
         place = f"now {_run(added)} before {former_gate}" if former_gate in after.middleware else "added"
         yield f"middleware {listed(added)} {place}"
-    if removed and gate not in added and not _is_short_of(after, before):
-        place = f"no longer {_run(removed)} before {gate}" if gate in before.middleware else "removed"
-        yield f"middleware {listed(removed)} {place}"
+    if gate in before.middleware:  # what stood inside of it may be there: it was not reached
+        outside = without(before.middleware[: before.middleware.index(gate)], after.middleware)
+        if outside:
+            yield f"middleware {listed(outside)} no longer {_run(outside)} before {gate}"
+    elif removed and gate not in added and not _is_short_of(after, before):
+        yield f"middleware {listed(removed)} removed"
     order = moved(before.middleware, after.middleware, "middleware")
     if order:
         yield order

@@ -25,7 +25,7 @@ NUMBER: Final = re.compile(r"(?<![0-9A-Za-z])\d+(?![0-9A-Za-z])")
 INTEGER: Final = re.compile(r"-?\d+")
 FLOAT: Final = re.compile(r"-?\d+\.\d+")
 TOKEN: Final = re.compile(
-    r"(?=.*\d)(?=.*[a-z])(?=.*[A-Z])[A-Za-z0-9_.~=-]{20,}"  # base64, JWT, nanoid
+    r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d|(?:.*?[A-Z]{2}){2})[A-Za-z0-9_.~=-]{20,}"  # base64, JWT, nanoid
     r"|(?=(?:\D*\d){3})(?=.*[A-Za-z])[A-Za-z0-9]{20,}"  # ULID, KSUID, cuid, base36
 )
 WHOLE: Final = (("{float}", FLOAT), ("{int}", INTEGER), ("{token}", TOKEN))

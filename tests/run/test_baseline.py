@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -60,7 +59,30 @@ ORDER = {"route": "GET /orders/{order_id:int}", "status": 200, "outcome": "handl
 LOGIN = {"route": "GET /login", "status": 200, "outcome": "handled", "handler": "login"}
 LOGOUT = {"route": "GET /logout", "status": 200, "outcome": "handled", "handler": "logout"}
 
-Run = Callable[..., pytest.RunResult]
+BASELINE = f"""{{
+"schema": 1,
+"stacks": {{}},
+"tests": {{
+ "test_shop.py::test_order": [
+  {json.dumps(ORDER)}
+ ],
+ "test_shop.py::test_orders[1]": [
+  {json.dumps(LOGOUT)},
+  {json.dumps(ORDER)}
+ ],
+ "test_shop.py::test_orders[2]": [
+  {json.dumps(LOGOUT)},
+  {json.dumps(ORDER)}
+ ]
+}},
+"fixtures": {{
+ "test_shop.py::token": [
+  {json.dumps(LOGIN)}
+ ]
+}}
+}}
+"""
+"""What recording the suite gives."""
 
 
 @pytest.fixture
@@ -69,7 +91,7 @@ def suite(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.P
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # an edit may leave a file's time and size as they are
     project.makepyfile(shop=APP, test_shop=TESTS)
     project.syspathinsert()
-    update(project)
+    (project.path / "baseline.json").write_text(BASELINE)
     return project
 
 
@@ -108,32 +130,9 @@ def told(result: pytest.RunResult) -> list[str]:
 
 
 def test_a_baseline_holds_one_line_for_each_different_request_of_a_test(suite: pytest.Pytester) -> None:
-    assert (
-        (suite.path / "baseline.json").read_text()
-        == f"""{{
-"schema": 1,
-"stacks": {{}},
-"tests": {{
- "test_shop.py::test_order": [
-  {json.dumps(ORDER)}
- ],
- "test_shop.py::test_orders[1]": [
-  {json.dumps(LOGOUT)},
-  {json.dumps(ORDER)}
- ],
- "test_shop.py::test_orders[2]": [
-  {json.dumps(LOGOUT)},
-  {json.dumps(ORDER)}
- ]
-}},
-"fixtures": {{
- "test_shop.py::token": [
-  {json.dumps(LOGIN)}
- ]
-}}
-}}
-"""
-    )
+    (suite.path / "baseline.json").unlink()
+    update(suite)
+    assert (suite.path / "baseline.json").read_text() == BASELINE
 
 
 GROUPED = "import pytest\npytestmark = pytest.mark.xdist_group('shop')\n"
@@ -141,12 +140,11 @@ GROUPED = "import pytest\npytestmark = pytest.mark.xdist_group('shop')\n"
 
 @pytest.mark.parametrize("arguments", [("-p", "xdist", "-n2", "--dist=loadgroup"), ("-p", "randomly")], ids=" ".join)
 def test_the_file_is_the_same_however_the_tests_are_run(suite: pytest.Pytester, arguments: tuple[str, ...]) -> None:
-    before = (suite.path / "baseline.json").read_text()
     (suite.path / "test_shop.py").write_text(GROUPED + (suite.path / "test_shop.py").read_text())
     (suite.path / "baseline.json").unlink()
     result = update(suite, *arguments)
     result.stdout.fnmatch_lines(["lifecycle: the baseline baseline.json has 6 lines: 6 added, 0 changed, 0 removed"])
-    assert (suite.path / "baseline.json").read_text() == before
+    assert (suite.path / "baseline.json").read_text() == BASELINE
     result = run(suite, *arguments)
     result.stdout.fnmatch_lines(["lifecycle: * requests are as in the baseline baseline.json"])
     assert result.ret == 0
@@ -340,9 +338,8 @@ ALL = ["test_order", "test_orders[1]", "test_orders[2]"]
     ids=" ".join,
 )
 def test_tests_that_do_not_run_keep_their_lines(suite: pytest.Pytester, arguments: tuple[str, ...]) -> None:
-    before = (suite.path / "baseline.json").read_text()
     update(suite, *arguments)
-    assert (suite.path / "baseline.json").read_text() == before
+    assert (suite.path / "baseline.json").read_text() == BASELINE
 
 
 def test_tests_that_did_not_fail_the_last_time_keep_their_lines(

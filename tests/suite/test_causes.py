@@ -137,6 +137,19 @@ INVALID = {"status": 422, "outcome": "invalid", "handler": None, "refusal": "val
             id="removed or moved inside what refuses",
         ),
         pytest.param(
+            request(middleware=("Cors", "Auth", "Gzip")),
+            request(route=None, middleware=("Auth",), **BY_AUTH),
+            "middleware Cors no longer runs before Auth; now refused by Auth (authentication),"
+            " status 200 to 401 (handled to short_circuited)",
+            id="removed outside of what refuses",
+        ),
+        pytest.param(
+            request(route=None, **BY_AUTH),
+            request(route=None, middleware=("Cors",), **{**BY_AUTH, "refused_by": "Cors", "stopped_by": ("Cors",)}),
+            "refused by Cors (authentication), was by Auth (authentication)",
+            id="refused further outside",
+        ),
+        pytest.param(
             request(route=None, middleware=("Auth",), **BY_AUTH),
             request(route=None, **BY_AUTH),
             "middleware Cors now runs before Auth",
