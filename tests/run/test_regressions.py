@@ -327,6 +327,8 @@ def failures(result: pytest.RunResult) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     test = ""
     for line in result.outlines:
+        if re.fullmatch(r"=+ .+ =+", line):  # the short summary, which tells whole messages in CI
+            test = ""
         named = re.fullmatch(r"_{3,} (\S+) _{3,}", line)
         test = named[1] if named else test
         if line.startswith("lifecycle: ") and test:
