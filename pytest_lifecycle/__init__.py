@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ._errors import LifespanFailed as LifespanFailed
     from ._errors import UsageProblem as UsageProblem
     from ._errors import WebSocketClosed as WebSocketClosed
+    from ._suite.rules.ruleset import Rule as Rule
     from ._trace.changes import ResponseChanges as ResponseChanges
     from ._trace.declared import DeclaredMiddleware as DeclaredMiddleware
     from ._trace.declared import DeclaredRoute as DeclaredRoute
@@ -48,6 +49,7 @@ _HOMES = {
     "Refusal": "._trace.facts",
     "ResponseChanges": "._trace.changes",
     "RouteCandidate": "._trace.routing",
+    "Rule": "._suite.rules.ruleset",
     "Span": "._trace.span",
     "Trace": "._trace.trace",
     "UsageProblem": "._errors",
@@ -73,6 +75,7 @@ __all__ = [
     "Refusal",
     "ResponseChanges",
     "RouteCandidate",
+    "Rule",
     "Span",
     "Trace",
     "UsageProblem",

@@ -165,9 +165,11 @@ def _named_app(spec: str, config: pytest.Config) -> object:
 
 def _checked(app: object, origin: str) -> object:
     if not callable(app):
+        from ._show.told import told_text
+
         raise pytest.UsageError(
-            f"{origin} gave {app!r:.100}, which is no WSGI or ASGI callable. Give the application object itself,"
-            " through a fixture `lifecycle_app` or the ini option `lifecycle_app`."
+            f"{origin} gave {told_text(repr(app)[:100])}, which is no WSGI or ASGI callable."
+            " Give the application object itself, through a fixture `lifecycle_app` or the ini option `lifecycle_app`."
         )
     return app
 

@@ -25,8 +25,6 @@ from ._run import options
 from ._settings import SETTINGS
 
 if TYPE_CHECKING:
-    from contextvars import Token
-
     from ._show.redact import Redactor
 
 __all__ = [
@@ -39,7 +37,7 @@ __all__ = [
     "lifecycle_unused_overrides",
 ]
 
-REDACTOR: pytest.StashKey[Token[Redactor]] = pytest.StashKey()
+REDACTOR: pytest.StashKey[Redactor] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -53,6 +51,11 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     from . import _hookspecs
 
     pluginmanager.add_hookspecs(_hookspecs)
+
+
+def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
+    """Say so where what a `conftest.py` asks for comes too late."""
+    options.check_is_in_time(plugin, manager.get_plugin("pytestconfig"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -74,11 +77,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Put back what redacted before this run."""
-    token = config.stash.get(REDACTOR, None)
-    if token is not None:
+    before = config.stash.get(REDACTOR, None)
+    if before is not None:
         from ._show.redact import ACTIVE
 
-        ACTIVE.reset(token)
+        ACTIVE.set(before)
         del config.stash[REDACTOR]
 
 

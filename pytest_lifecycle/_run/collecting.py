@@ -26,34 +26,59 @@ Requests = dict[str, list[Record]]
 
 REQUESTS: Final = pytest.StashKey[Requests]()
 
+NODEID: Final = pytest.StashKey[str]()
+"""A test's node id as it was collected: pytest-xdist adds the name of a group to it."""
+
+UNFINISHED: Final = pytest.StashKey[bool]()
+"""Set on a test that failed or was skipped."""
+
 
 @final
 class Collecting:
     """Keeps a record of every observed request.
 
+    Args:
+        is_worker: Whether this process only runs tests, for another one that sums up.
+
     Attributes:
-        suite: All of the run; complete only in the process that the user started.
+        suite: All of the run; empty in a worker.
     """
 
     NAME: Final = "lifecycle-collecting"
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_worker: bool) -> None:
         self.suite = Suite()
+        self._is_worker = is_worker
         self._item: pytest.Item | None = None
         self._fixture = ""
+
+    @property
+    def fixture(self) -> str:
+        """The fixture of a wider scope that made the requests that hooks are told of; empty for the test itself."""
+        return self._fixture
 
     @staticmethod
     def of(item: pytest.Item) -> list[Record]:
         """Give the requests that this test itself has made so far, oldest first."""
         return item.stash.get(REQUESTS, {}).get("", [])
 
+    @staticmethod
+    def nodeid_of(item: pytest.Item) -> str:
+        """Give a test's node id, the same however tests are spread over processes."""
+        return item.stash.get(NODEID, item.nodeid)
+
     # -- in the process that runs the test
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """Keep a test's node id."""
+        item.stash[NODEID] = item.nodeid
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Begin a test."""
         self._item = item
         item.stash[REQUESTS] = {}
+        item.stash[UNFINISHED] = False
         try:
             return (yield)
         finally:
@@ -91,10 +116,14 @@ class Collecting:
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Send a test's requests with its last report."""
         report = yield
+        if report.failed or (report.skipped and not hasattr(report, "wasxfail")):
+            item.stash[UNFINISHED] = True
         if report.when == "teardown":
             requests = item.stash.get(REQUESTS, {})
             vars(report)[ATTRIBUTE] = {
-                maker: [record.to_json() for record in records] for maker, records in requests.items()
+                "nodeid": self.nodeid_of(item),
+                "is_finished": not item.stash.get(UNFINISHED, False),
+                "requests": {maker: [record.to_json() for record in records] for maker, records in requests.items()},
             }
         return report
 
@@ -102,11 +131,13 @@ class Collecting:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take a test's requests."""
-        requests: dict[str, list[dict[str, Any]]] | None = vars(report).get(ATTRIBUTE)
-        if requests is None:
+        """Take a test's requests off its report, which others keep to the end of the run."""
+        if self._is_worker or ATTRIBUTE not in vars(report):
             return
-        self.suite.add_test(report.nodeid, map(Record.from_json, requests.get("", ())))
+        brought: dict[str, Any] = vars(report).pop(ATTRIBUTE)
+        requests: dict[str, list[dict[str, Any]]] = brought["requests"]
+        own = map(Record.from_json, requests.get("", ()))
+        self.suite.add_test(brought["nodeid"], own, is_finished=brought["is_finished"])
         for maker, records in requests.items():
             if maker:
                 self.suite.add_fixture(maker, map(Record.from_json, records))

@@ -34,7 +34,8 @@ class Reporting:
             pytest.UsageError: A format is unknown.
         """
         return cls(
-            suite, [_path_of(given, config.invocation_params.dir) for given in config.getoption("lifecycle_report")]
+            suite,
+            [_path_of(given, config.invocation_params.dir) for given in config.getoption("lifecycle_report") or ()],
         )
 
     @pytest.hookimpl(trylast=True)

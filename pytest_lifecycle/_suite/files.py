@@ -15,6 +15,12 @@ class FileProblem(LifecycleError):
     """A file cannot be read or written as it has to be; the message says which one, why, and what to do."""
 
 
+def short(path: Path) -> str:
+    """Write a path as short as it can be: relative to the current folder, for a file below it."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
 def write_whole(path: Path, text: str) -> None:
     """Put text into a file at once: whoever reads it finds the old text or the new one, never a part.
 
@@ -62,9 +68,17 @@ def read_object(path: Path, what: str, remedy: str) -> dict[str, Any]:
             f"The {what} {path} holds marks of a merge conflict. Resolve it first. {remedy}", slug="file-not-read"
         )
     try:
-        found = json.loads(text)
+        found = json.loads(text, object_pairs_hook=_object)
     except ValueError as error:
         raise FileProblem(f"The {what} {path} is no JSON: {error}. {remedy}", slug="file-not-read") from error
     if not isinstance(found, dict):
         raise FileProblem(f"The {what} {path} holds no JSON object. {remedy}", slug="file-not-read")
+    return found
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):  # as a merge by hand leaves it: one of them would be lost
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice")
     return found

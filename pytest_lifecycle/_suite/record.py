@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self, final
 
-from .._show.redact import ACTIVE
+from .._show.secrets import redactor_of
 from .._trace.facts import Outcome
 from .._trace.span import Kind
 from .._trace.story import handler_of
@@ -85,7 +85,6 @@ _NEEDED = frozenset({"protocol", "method", "path", "status", "outcome", "is_anon
 
 def record_of(trace: Trace) -> Record:
     """Take from a trace what is kept of it, secrets redacted."""
-    redactor = ACTIVE.get()
     raised = [error for error in trace.exceptions if error.handled_by is None or not error.is_answer]
     handler = handler_of(trace.root)
     source = handler.source if handler is not None else None
@@ -93,7 +92,7 @@ def record_of(trace: Trace) -> Record:
     return Record(
         protocol=trace.protocol,
         method=trace.method,
-        path=_path_of(redactor.url(trace.url, trace.path_params)),
+        path=path_of(trace),
         status=trace.status,
         outcome=str(trace.outcome),
         framework=trace.framework,
@@ -108,7 +107,7 @@ def record_of(trace: Trace) -> Record:
         invalid=tuple(sorted({".".join(map(str, issue.loc)) for issue in trace.validation_errors}))
         if trace.outcome is Outcome.INVALID
         else (),
-        redirect=None if location is None else _path_of(redactor.url(location)),
+        redirect=None if location is None else _path(redactor_of(trace).url(location)),
         exception=raised[-1].type if raised else None,
         raised_in=raised[-1].raised_in if raised else None,
         is_anonymous=trace.is_anonymous,
@@ -116,8 +115,12 @@ def record_of(trace: Trace) -> Record:
     )
 
 
-def _path_of(url: str) -> str:
-    """Give the path of a URL, absolute or not."""
+def path_of(trace: Trace) -> str:
+    """Give the path that was asked for, as sent, without the query and without secrets."""
+    return _path(redactor_of(trace).url(trace.url, trace.path_params))
+
+
+def _path(url: str) -> str:
     rest = url.partition("#")[0].partition("?")[0]
     if "://" in rest:
         rest = "/" + rest.partition("://")[2].partition("/")[2]

@@ -18,6 +18,7 @@ class Suite:
         fixtures: The requests that each fixture of a wider scope than a test made as it was set up or torn down, once
             each: which test needed it first is chance.
         unread: Why some app's declared parts are unknown, in words.
+        unfinished: The tests that failed or were skipped: they may have asked for less than they do otherwise.
         lost: The tests whose requests are unknown, since the process that ran them died.
     """
 
@@ -26,11 +27,16 @@ class Suite:
         self.fixtures: dict[str, dict[Record, None]] = {}
         self._apps: set[Declared] = set()
         self.unread: dict[str, None] = {}
+        self.unfinished: set[str] = set()
         self.lost: list[str] = []
 
-    def add_test(self, nodeid: str, records: Iterable[Record]) -> None:
+    def add_test(self, nodeid: str, records: Iterable[Record], *, is_finished: bool = True) -> None:
         """Add what a test asked for; a test that was run again counts as it ended last."""
         self.tests[nodeid] = list(records)
+        if is_finished:
+            self.unfinished.discard(nodeid)
+        else:
+            self.unfinished.add(nodeid)
 
     def add_fixture(self, name: str, records: Iterable[Record]) -> None:
         """Add what a fixture asked for; each worker sets it up anew."""

@@ -164,12 +164,17 @@ class Span:
     @property
     def response_changes(self) -> ResponseChanges:
         """What this layer did to the response that came from inside it; nothing where it made the response itself."""
-        return changes_between(self._inner_head, self._outer_head)
+        return changes_between(self._inner_head, self._outer_head).of(self.exchange)
 
     @property
     def is_open(self) -> bool:
         """Whether the step has not ended yet."""
         return self._end is None
+
+    @property
+    def was_suspended(self) -> bool:
+        """Whether it ran in steps, as generators do."""
+        return self._pauses is not None
 
     def active_intervals(self) -> list[tuple[float, float]]:
         """Give the times between which it was running, in seconds of `time.perf_counter`."""
@@ -220,4 +225,6 @@ class Span:
         return iter(found)
 
     def __repr__(self) -> str:
-        return f"<Span {self.kind} {self.name!r}>"
+        from .._show.told import told_name
+
+        return f"<Span {self.kind} {told_name(self.name)}>"

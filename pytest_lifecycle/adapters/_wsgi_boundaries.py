@@ -14,7 +14,9 @@ from .._observe.contract import Watcher
 from .._observe.probe import Call, Callback, Probe, bound_arguments, code_of
 from .._trace.changes import Head
 from .._trace.exchange import Exchange
+from .._trace.faults import checked_wsgi_status
 from .._trace.span import Kind, Span
+from .._trace.wsgi_answer import read_head, second_start
 from ._shape import is_call_of
 
 Late = list[tuple[Span, object]]
@@ -32,9 +34,10 @@ class Boundaries:
         """Drop what was found."""
         self._starters.clear()
 
-    def begin(self, watcher: Watcher, exchange: Exchange, environ: object, start_response: object) -> None:
+    def begin(self, watcher: Watcher, exchange: Exchange, environ: Mapping[str, Any], start_response: object) -> None:
         """Take this call for the app's edge."""
         late: Late = []
+        exchange.request_headers = headers_of(environ)
         exchange.edge = (environ, start_response, late, self._watch(watcher, start_response))
 
     def reader(self, watcher: Callable[[], Watcher], environ_name: str, start_response_name: str) -> Callback:
@@ -85,13 +88,10 @@ class _Starter:
         if exchange is None or len(arguments) < 2:
             return
         head = _head(*arguments[:2])
-        layer: Span | None = span
-        while layer is not None:
-            if layer._send_code == key and is_call_of(layer._send, frame):
-                layer._outer_head = head
-                if exchange.interface != "wsgi":
-                    exchange.cross(layer, head)  # the layers outside hand messages on before this one returns
-            layer = layer.parent
+        for layer in self._layers(exchange, span, frame):
+            layer._outer_head = head
+            if exchange.interface != "wsgi":
+                exchange.cross(layer, head)  # the layers outside hand messages on before this one returns
         edge: tuple[Any, ...] = exchange.edge
         if exchange.interface != "wsgi" or len(edge) != 4:
             return
@@ -100,7 +100,29 @@ class _Starter:
             if behind._send_code == key and is_call_of(start_response, frame):
                 behind._outer_head, behind._inner_head = head, head_inside(behind)
         if edge[3] == key and is_call_of(edge[1], frame):
-            _started(exchange, head, span)
+            _started(exchange, arguments, span)
+
+    def _layers(self, exchange: Exchange, span: Span, frame: types.FrameType) -> list[Span]:
+        """Give the running layers that were given this callable: one handed it on to the next.
+
+        A head goes outwards, so the search begins where the last one ended; a second head begins inside again.
+        """
+        key = id(self.code)
+        beginnings = [exchange.left[1], span] if exchange.left[0] is span else [span]
+        found: list[Span] = []
+        for layer in beginnings:
+            while layer is not None and not found:
+                if layer._send_code == key and is_call_of(layer._send, frame):
+                    found.append(layer)
+                layer = layer.parent
+            while layer is not None and (layer._send is None or layer._send is found[-1]._send):
+                if layer._send is not None:
+                    found.append(layer)
+                layer = layer.parent
+            if found:
+                exchange.left = (span, layer)
+                break
+        return found
 
     def _arguments(self, values: Mapping[str, Any]) -> list[Any]:
         code = self.code
@@ -110,24 +132,26 @@ class _Starter:
         return found
 
 
-def _started(exchange: Exchange, head: Head, step: Span) -> None:
+def _started(exchange: Exchange, arguments: list[Any], step: Span) -> None:
     """The response is started at the app's edge."""
-    exchange.responded_at = exchange.responded_at or perf_counter()
-    if exchange.captures:
-        exchange.log("out", "wsgi.start_response", 0, step)
-    if exchange.captures and isinstance(head.status, int):
-        exchange.respond(head.status, [(_bytes(name), _bytes(value)) for name, value in head.lines])
-
-
-def _bytes(text: object) -> bytes:
-    return str(text).encode("latin-1", "replace")
+    is_second, exchange.responded_at = exchange.responded_at is not None, exchange.responded_at or perf_counter()
+    if not exchange.captures:
+        return
+    exchange.log("out", "wsgi.start_response", 0, step)
+    if is_second and (len(arguments) == 2 or arguments[2] is None):
+        exchange.warn(second_start(step))
+    status, headers = arguments[:2]
+    exchange.status, exchange.raw_headers, faults = read_head(status, headers, step, may_use_up=False)
+    for fault in faults:
+        exchange.warn(fault)
 
 
 def _head(status: object, headers: object) -> Head:
     """Write down a head; what is no status and no header line is left to the server to find."""
-    code = str(status).partition(" ")[0]
-    lines = [line for line in headers if isinstance(line, tuple) and len(line) == 2] if type(headers) is list else []
-    return Head(int(code) if code.isascii() and code.isdecimal() else None, lines)
+    lines = (
+        [line for line in headers if issubclass(type(line), tuple) and len(line) == 2] if type(headers) is list else []
+    )
+    return Head(checked_wsgi_status(status, []), lines)
 
 
 def left(exchange: Exchange, span: Span) -> None:
@@ -182,3 +206,8 @@ def _note_added(around: Span, environ: Mapping[str, Any], before: Mapping[str, A
     known = {*[*before][:count]}
     noted = around.attributes.setdefault("scope_added", [])
     noted += [key for key in environ if key not in known and key not in noted]
+
+
+def headers_of(environ: Mapping[str, Any]) -> list[tuple[object, object]]:
+    """Give a request's header lines (PEP 3333, "environ Variables")."""
+    return [(name[5:].replace("_", "-"), value) for name, value in environ.items() if name.startswith("HTTP_")]

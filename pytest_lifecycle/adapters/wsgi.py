@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, final
+from weakref import WeakKeyDictionary
 
 from .._observe.contract import Adapter, Inside
 from .._observe.probe import Call, Callback, Probe, code_of
 from .._observe.recorder import OPAQUE, SUSPENDABLE
 from .._trace.declared import Declared
-from .._trace.exchange import CREDENTIALS, Exchange
+from .._trace.exchange import Exchange
+from .._trace.faults import Fault
 from .._trace.span import Kind, Span
+from .._trace.wsgi_answer import see_result
 from ._shape import Shape, answered_itself, declared_around, owner_name
 from ._wsgi_boundaries import Boundaries, left
 
 SHAPE = Shape("environ", "start_response")
-CREDENTIAL_VARIABLES = frozenset("HTTP_" + name.upper().replace("-", "_") for name in CREDENTIALS)
 
 
 @final
@@ -31,9 +34,11 @@ class WsgiAdapter(Adapter):
 
     def __init__(self) -> None:
         self._boundaries = Boundaries()
+        self._requests: WeakKeyDictionary[object, Exchange] = WeakKeyDictionary()
 
     def forget(self) -> None:
         self._boundaries.forget()
+        self._requests.clear()
 
     def discover(self, code: types.CodeType, frame: types.FrameType) -> Probe | None:
         if not SHAPE.fits(code) and not _looks_like_wsgi(code, frame):
@@ -45,7 +50,7 @@ class WsgiAdapter(Adapter):
             entering=self.boundary(code),
             leaving=leave,
             answering=answered_itself,
-            carries=True,
+            carries=types.GeneratorType,
         )
 
     def boundary(self, code: types.CodeType) -> Callback:
@@ -110,7 +115,7 @@ class WsgiAdapter(Adapter):
             entering=enter if entering is not None else see_edges,
             leaving=end if leaving is not None else leave,
             answering=answered_itself,
-            carries=True,
+            carries=types.GeneratorType,
         )
 
     def _opener(self, code: types.CodeType) -> Callable[[Call], Exchange | None]:
@@ -133,12 +138,30 @@ class WsgiAdapter(Adapter):
                 return None
             if not _is_another_request(environ, parent.exchange, parent):
                 return None
-        opened = Exchange("wsgi", environ.get("REQUEST_METHOD", "GET"), url_of(environ), parent=parent)
+        waiting = self._waiting(environ) if parent is None else None
+        if waiting is not None:
+            waiting.reopen()
+            opened = waiting
+        else:
+            opened = Exchange("wsgi", environ.get("REQUEST_METHOD", "GET"), url_of(environ), parent=parent)
+            with suppress(TypeError):  # a stream that cannot be referred to weakly
+                self._requests[environ.get("wsgi.input")] = opened
         self._watch_edge(opened, environ, start_response)
         return opened
 
+    def _waiting(self, environ: Any) -> Exchange | None:
+        """Give the request whose first step returned before it started a response, if this call is a part of it.
+
+        Its body is being made, then. The steps of one request share their ``wsgi.input``, whatever they copy.
+        """
+        try:
+            known = self._requests.get(environ.get("wsgi.input"))
+        except TypeError:
+            return None
+        is_waiting = known is not None and known.is_over and known.responded_at is None and not known.broke_off
+        return known if is_waiting else None
+
     def _watch_edge(self, exchange: Exchange, environ: Any, start_response: Any) -> None:
-        exchange.is_anonymous = CREDENTIAL_VARIABLES.isdisjoint(environ)
         self._boundaries.begin(self.watcher, exchange, environ, start_response)
 
 
@@ -147,25 +170,22 @@ def leave(call: Call) -> None:
     span = call.span
     if span is None:
         return
-    if call.error is not None:
-        if not span._crossed:
-            span._outer_head = None  # the response that it started went no further
-        return
-    left(call.exchange, span)
-    if call.exchange.outermost is span:
-        _keep_body(call)
+    if call.error is None:
+        left(call.exchange, span)
+    elif not span._crossed:
+        span._outer_head = None  # the response that it started went no further
+    if call.exchange.outermost is span and call.exchange.captures:
+        _keep_body(call, span)
 
 
-def _keep_body(call: Call) -> None:
+def _keep_body(call: Call, span: Span) -> None:
     exchange = call.exchange
-    if not exchange.captures or exchange.body:
-        return
-    if isinstance(call.result, list | tuple):
-        for chunk in call.result:
-            exchange.log("out", "wsgi.body", len(chunk), None)
-            exchange.receive_body(bytes(chunk))
-    elif call.result is not None or call.frame.f_code.co_flags & SUSPENDABLE:
+    if call.frame.f_code.co_flags & SUSPENDABLE or span.was_suspended:
         exchange.body = None
+        if exchange.responded_at is None and call.error is None:
+            exchange.warn(Fault.NO_RESPONSE.say())
+    elif call.error is None and not exchange.body:
+        see_result(exchange, call.result)
 
 
 def _looks_like_wsgi(code: types.CodeType, frame: types.FrameType) -> bool:
