@@ -1,5 +1,8 @@
-"""``python -m pytest_lifecycle``: the same as the command ``pytest-lifecycle``."""
+"""``python -m pytest_lifecycle``: the same as ``pytest-lifecycle``."""
+
+import sys
 
 from ._cli import main
 
-raise SystemExit(main())
+if __name__ == "__main__":
+    sys.exit(main())
