@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from . import apps
 from .facts import reading, websockets
 from .layers import kept_trace, per_layer
+from .memory import growth
 from .requests import against_asgi_clients, against_own_client
 from .start import run_cost, start_cost
 
@@ -86,6 +87,8 @@ def fact_rows(rounds: int, repeats: int) -> list[Row]:
 def other_rows(rounds: int, repeats: int) -> list[Row]:
     """Measure layers, memory and pytest's start."""
     took, modules = start_cost(rounds)
+    run = (100, 1000) if rounds > 2 else (10, 20)
+    whole = run[0] * run[1]
     plain, installed = run_cost(rounds)
     return [
         *[
@@ -93,6 +96,10 @@ def other_rows(rounds: int, repeats: int) -> list[Row]:
             for span, seconds in per_layer(rounds=rounds, repeats=repeats).items()
         ],
         Row("a kept trace of the FastAPI app", kept_trace() / 1024, "KiB"),
+        *[
+            Row(f"memory after {whole} requests / after {whole // 10}, {option}", growth(*run, option))
+            for option in ("--lifecycle", "--lifecycle-report=json:requests.json")
+        ],
         Row("importing the unused plugin, beside pytest", took * 1e3, "ms"),
         Row("modules that the unused plugin imports, beside pytest", len(modules), "modules"),
         *[Row(f"    {module}", 1, "module") for module in modules],

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from ._errors import LifespanFailed as LifespanFailed
     from ._errors import UsageProblem as UsageProblem
     from ._errors import WebSocketClosed as WebSocketClosed
+    from ._suite.rules.ruleset import Rule as Rule
     from ._trace.changes import ResponseChanges as ResponseChanges
+    from ._trace.declared import DeclaredMiddleware as DeclaredMiddleware
+    from ._trace.declared import DeclaredRoute as DeclaredRoute
     from ._trace.dependencies import DependencyRun as DependencyRun
     from ._trace.exchange import Message as Message
     from ._trace.facts import Outcome as Outcome
@@ -34,6 +37,8 @@ _HOMES = {
     "AsyncClient": "._client",
     "Client": "._client",
     "DeadlineExceeded": "._errors",
+    "DeclaredMiddleware": "._trace.declared",
+    "DeclaredRoute": "._trace.declared",
     "DependencyRun": "._trace.dependencies",
     "Kind": "._trace.span",
     "LifecycleError": "._errors",
@@ -44,6 +49,7 @@ _HOMES = {
     "Refusal": "._trace.facts",
     "ResponseChanges": "._trace.changes",
     "RouteCandidate": "._trace.routing",
+    "Rule": "._suite.rules.ruleset",
     "Span": "._trace.span",
     "Trace": "._trace.trace",
     "UsageProblem": "._errors",
@@ -57,6 +63,8 @@ __all__ = [
     "AsyncClient",
     "Client",
     "DeadlineExceeded",
+    "DeclaredMiddleware",
+    "DeclaredRoute",
     "DependencyRun",
     "Kind",
     "LifecycleError",
@@ -67,6 +75,7 @@ __all__ = [
     "Refusal",
     "ResponseChanges",
     "RouteCandidate",
+    "Rule",
     "Span",
     "Trace",
     "UsageProblem",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import linecache
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from types import FrameType
 
-from ._show.diff import explain_lists
+from ._show.diff import explain_headers, explain_lists
 from ._show.explain import why
 from ._trace.facts import Outcome, shortened
+from ._trace.headers import Headers
 from ._trace.trace import Trace
 
 OURS = ("_pytest", "pluggy", "pytest_lifecycle")
@@ -28,12 +29,18 @@ def explanation(op: str, left: object, right: object, given: list[str], traces: 
         given: What pytest or another plugin says already; its first line is the comparison itself.
         traces: The requests of the test, the newest last.
     """
+    try:
+        return _explanation(op, left, right, given, traces)
+    except Exception:  # what explains a failure must not become another one
+        return given or None
+
+
+def _explanation(op: str, left: object, right: object, given: list[str], traces: Sequence[Trace]) -> list[str] | None:
     if op == "==" and isinstance(left, list) and isinstance(right, list):
         given = explain_lists(left, right) or given
-    try:
-        trace = compared_trace(left, right, traces[-1] if traces else None)
-    except Exception:  # what explains a failure must not become another one
-        trace = None
+    if op == "==" and Headers in (type(left), type(right)) and isinstance(left, Mapping) and isinstance(right, Mapping):
+        given = [*given[:1], *explain_headers(left, right)]
+    trace = compared_trace(left, right, traces[-1] if traces else None)
     if trace is None or (trace.outcome is Outcome.HANDLED and (trace.status or 500) < 400):
         return given or None
     head = given[:1] or [f"{shortened(left)} {op} {shortened(right)}"]

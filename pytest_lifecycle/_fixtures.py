@@ -141,6 +141,18 @@ def _lifecycle_item(request: pytest.FixtureRequest) -> Iterator[ItemTraces]:
 # -- finding the app
 
 
+def configured_app(config: pytest.Config) -> object | None:
+    """Give the app that the ini option names, or Django's; None where there is neither: a fixture needs a test.
+
+    Raises:
+        pytest.UsageError: The app cannot be had.
+    """
+    spec = config.stash[SETTINGS].app
+    if spec:
+        return _named_app(spec, config)
+    return _django_app() if _is_django_configured() else None
+
+
 def _named_app(spec: str, config: pytest.Config) -> object:
     from ._errors import LifecycleError
     from ._locate import load_app
@@ -153,9 +165,11 @@ def _named_app(spec: str, config: pytest.Config) -> object:
 
 def _checked(app: object, origin: str) -> object:
     if not callable(app):
+        from ._show.told import told_text
+
         raise pytest.UsageError(
-            f"{origin} gave {app!r:.100}, which is no WSGI or ASGI callable. Give the application object itself,"
-            " through a fixture `lifecycle_app` or the ini option `lifecycle_app`."
+            f"{origin} gave {told_text(repr(app)[:100])}, which is no WSGI or ASGI callable."
+            " Give the application object itself, through a fixture `lifecycle_app` or the ini option `lifecycle_app`."
         )
     return app
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import pytest
 
     from ._observe.contract import Adapter
+    from ._suite.rules.ruleset import Rule
     from ._trace.trace import Trace
 
 
@@ -16,6 +17,17 @@ def pytest_lifecycle_adapters(config: pytest.Config) -> Iterable[Adapter]:  # ty
     """Give adapters for libraries that pytest-lifecycle does not know.
 
     Called once per run, before anything is observed for the first time.
+
+    Args:
+        config: pytest's configuration; leave it out where it is not needed.
+    """
+
+
+def pytest_lifecycle_rules(config: pytest.Config) -> Iterable[str | Rule]:  # type: ignore[empty-body]  # a spec
+    """Give rules that every observed request has to keep, beside those of `lifecycle_rules`.
+
+    Called once as pytest starts, so it has to stand in a plugin or in a `conftest.py` that pytest reads then: that of
+    the folder where it is started, or of one of its `testpaths`. To have rules is to have every test observed.
 
     Args:
         config: pytest's configuration; leave it out where it is not needed.

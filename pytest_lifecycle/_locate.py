@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Final
 
 from ._errors import UsageProblem
+from ._show.told import told_text
 
 OPTION: Final = "lifecycle_app"
 NAMES_SHOWN: Final = 10
@@ -71,7 +72,7 @@ def _import(spec: str, name: str, rootdir: Path) -> ModuleType:
 
 def _import_failed(spec: str, name: str, error: BaseException) -> str:
     return (
-        f"{OPTION} is {spec!r}, but importing {name!r} failed: {type(error).__qualname__}: {error}."
+        f"{OPTION} is {spec!r}, but importing {name!r} failed: {type(error).__qualname__}: {told_text(str(error))}."
         f" The traceback above says where; `python -c 'import {name}'` shows it alone."
     )
 
@@ -148,7 +149,7 @@ def _call(spec: str, factory: object) -> object:
         return factory()
     except (Exception, SystemExit) as error:
         raise UsageProblem(
-            f"{OPTION} is {spec!r}, but the call raised {type(error).__qualname__}: {error}."
+            f"{OPTION} is {spec!r}, but the call raised {type(error).__qualname__}: {told_text(str(error))}."
             f" A factory that needs arguments belongs into an own `{OPTION}` fixture.",
             slug="app-factory",
         ) from error

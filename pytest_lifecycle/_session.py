@@ -16,8 +16,12 @@ from ._observe.contract import Adapter
 from ._observe.monitoring import MonitoringSource
 from ._observe.probe import Probe
 from ._observe.profiling import ProfilingSource
-from ._observe.recorder import Recorder, probes_of
+from ._observe.recorder import CURRENT, Recorder
 from ._observe.select import make_source
+from ._observe.watching import AdapterWatcher, probes_of, said
+from ._show.told import told_text
+from ._trace.answer import conclude
+from ._trace.declared import Declared
 from ._trace.exchange import Exchange
 from ._trace.lifespan import part_phases
 from ._trace.routing import shadowed
@@ -49,6 +53,7 @@ class Session:
         self._refreshing = False
         self._keeps_arguments = False
         self._is_run_observed = False
+        self._pending: list[str] = []
         self.notes: list[str] = []
 
     def add_adapters(self, adapters: Iterable[Adapter]) -> None:
@@ -117,21 +122,24 @@ class Session:
         self._subscribers.remove(subscriber)
 
     def publish(self, exchange: Exchange) -> Trace:
-        """Finish the exchange, tell everybody who asked, and give its trace."""
+        """Finish the exchange, tell everybody who asked, and give its trace.
+
+        One that is published again was reopened: its trace is known, and reads on.
+        """
+        if self._recorder is not None:
+            self._recorder.settle(exchange)
         exchange.finish()
-        if exchange.protocol == "lifespan":
-            part_phases(exchange.root)
-        elif exchange.protocol == "websocket":
-            concluded(exchange)
-        for decision in exchange.routing:
-            later = shadowed(decision)
-            if later is not None and decision.chosen is not None:
-                exchange.warn(
-                    f"{decision.method} {decision.routes[decision.chosen].pattern} took this request, which"
-                    f" {later.pattern} further down would have matched exactly: declare that one first."
-                )
-        for note in self.notes:
+        if exchange.is_published:
+            return Trace(exchange)
+        exchange.is_published = True
+        try:
+            _conclude(exchange)
+        except Exception as fault:
+            exchange.warn(f"the trace may lack what is known only at its end ({said(fault)}).")
+        for note in (*self.notes, *self._pending):
             exchange.warn(note)
+        self._pending.clear()
+        exchange.warnings[:] = [told_text(warning, exchange) for warning in exchange.warnings]
         trace = Trace(exchange)
         for subscriber in tuple(self._subscribers):
             subscriber(trace)
@@ -157,13 +165,51 @@ class Session:
         if isinstance(self._source, ProfilingSource):
             self._source.resolve(error)
 
-    def _start(self) -> None:
+    def declared(self, app: object) -> Declared | None:
+        """Give what an app declares, without a request; None where no adapter knows it."""
+        found = self._declared(app, ())
+        return None if found is None else Declared(tuple(r for r in found.routes if r.pattern), found.middleware)
+
+    def _declared(self, app: object, around: tuple[int, ...]) -> Declared | None:
+        """Ask the most specific adapter first. An app that is inside of itself is asked once."""
+        if id(app) in around:
+            return None
+        for adapter in self._able():
+            found = adapter.declared(app, lambda inner: self._declared(inner, (*around, id(app))))
+            if found is not None:
+                return found
+        return None
+
+    def declared_state(self, app: object) -> object:
+        """Give what changes as the declared parts of an app do."""
+        states = (adapter.state_of(app) for adapter in self._able())
+        return next((state for state in states if state is not None), None)
+
+    def _able(self) -> Iterator[Adapter]:
+        self._add_builtin()
+        return (
+            adapter
+            for adapter in reversed(self._adapters)
+            if type(adapter).declared is not Adapter.declared
+            if not adapter.module or adapter.module in sys.modules
+        )
+
+    def _add_builtin(self) -> None:
         if not self._has_builtin:
             from .adapters import builtin_adapters
 
             self._adapters[:0] = builtin_adapters()
             self._has_builtin = True
-        recorder = Recorder(self._discover, self.publish, self._handler_failed, keeps_arguments=self._keeps_arguments)
+
+    def _start(self) -> None:
+        self._add_builtin()
+        recorder = Recorder(
+            self._discover,
+            self.publish,
+            self._handler_failed,
+            self._pending,
+            keeps_arguments=self._keeps_arguments,
+        )
         source = make_source(recorder)
         recorder.source = source
         self._recorder, self._source = recorder, source
@@ -182,13 +228,18 @@ class Session:
         if recorder is not None:
             recorder.source = None
             recorder.forget()
+        self._forget()
+
+    def _forget(self) -> None:
         for adapter in self._adapters:
-            adapter.forget()
+            try:
+                adapter.forget()
+            except Exception as fault:
+                self._failed(adapter, "to forget what it remembers of apps", fault, None)
 
     def _let_go(self) -> None:
         """Drop all that belongs to apps, and go on observing."""
-        for adapter in self._adapters:
-            adapter.forget()
+        self._forget()
         if self._recorder is None:
             return
         self._recorder.let_go()
@@ -202,7 +253,11 @@ class Session:
         elif self._stale:
             self._refresh()
         for adapter in self._discoverers:
-            probe = adapter.discover(code, frame)
+            try:
+                probe = adapter.discover(code, frame)
+            except Exception as fault:
+                self._failed(adapter, f"as it looked at {code.co_qualname}", fault, CURRENT.get())
+                continue
             if probe is not None:
                 self._refresh()  # what it found may be a framework's own, which that framework's adapter names
                 probe.adapter = adapter.name
@@ -214,8 +269,15 @@ class Session:
             try:
                 adapter.failed(span, error)
             except Exception as fault:
-                assert span.exchange is not None
-                span.exchange.warn(f"the {adapter.name} adapter failed ({type(fault).__name__}: {fault}).")
+                self._failed(adapter, f"as {type(error).__qualname__} left {span.name}", fault, span)
+
+    def _failed(self, adapter: Adapter, place: str, fault: Exception, span: Span | None) -> None:
+        """Note a fault of an adapter on the request it met, or on the next that ends."""
+        sentence = f"the {adapter.name} adapter failed {place} ({said(fault)}); the rest of the trace stands."
+        if span is not None and span.exchange is not None:
+            span.exchange.warn(sentence)
+        elif sentence not in self._pending:
+            self._pending.append(sentence)
 
     def _refresh(self) -> None:
         """Activate the adapters whose library has been imported since the last look."""
@@ -226,24 +288,43 @@ class Session:
         ready = [adapter for adapter in self._waiting if _is_imported(adapter.module)]
         self._waiting = [adapter for adapter in self._waiting if adapter not in ready]
         self._stale = any(adapter.module in sys.modules for adapter in self._waiting)
-        for adapter in ready:
-            self._activate(adapter, self._recorder)
-        self._refreshing = False
+        try:
+            for adapter in ready:
+                self._activate(adapter, self._recorder)
+        finally:
+            self._refreshing = False
 
     def _activate(self, adapter: Adapter, recorder: Recorder) -> None:
-        adapter.attach(recorder)
-        if self._is_imported_anew(adapter):
-            try:
+        probes: list[Probe] = []
+        try:
+            adapter.attach(AdapterWatcher(recorder, adapter.name))
+            if self._is_imported_anew(adapter):
                 probes = list(probes_of(adapter))
-            except Exception as fault:
-                probes = []
-                self.notes.append(f"the {adapter.name} adapter is off ({type(fault).__name__}: {fault}).")
+        except Exception as fault:
+            self.notes.append(f"the {adapter.name} adapter is off ({said(fault)}).")
+        if self._is_imported_anew(adapter):
             self._probes[adapter] = (sys.modules.get(adapter.module), probes)
         recorder.name(self._probes[adapter][1])
 
     def _is_imported_anew(self, adapter: Adapter) -> bool:
         known = self._probes.get(adapter)
         return known is None or known[0] is not sys.modules.get(adapter.module)
+
+
+def _conclude(exchange: Exchange) -> None:
+    """Note what is known only once the request is over."""
+    conclude(exchange)
+    if exchange.protocol == "lifespan":
+        part_phases(exchange.root)
+    elif exchange.protocol == "websocket":
+        concluded(exchange)
+    for decision in exchange.routing:
+        later = shadowed(decision)
+        if later is not None and decision.chosen is not None:
+            exchange.warn(
+                f"{decision.method} {decision.routes[decision.chosen].pattern} took this request, which"
+                f" {later.pattern} further down would have matched exactly: declare that one first."
+            )
 
 
 def _is_imported(module: str) -> bool:
@@ -265,6 +346,8 @@ release = _session.release
 subscribe = _session.subscribe
 unsubscribe = _session.unsubscribe
 publish = _session.publish
+declared = _session.declared
+declared_state = _session.declared_state
 add_adapters = _session.add_adapters
 remove_adapters = _session.remove_adapters
 keep_arguments = _session.keep_arguments

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Generator, Iterable
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,11 +21,10 @@ from ._fixtures import (
     lifecycle_traces,
     lifecycle_unused_overrides,
 )
+from ._run import options
 from ._settings import SETTINGS
 
 if TYPE_CHECKING:
-    from contextvars import Token
-
     from ._show.redact import Redactor
 
 __all__ = [
@@ -37,12 +37,13 @@ __all__ = [
     "lifecycle_unused_overrides",
 ]
 
-REDACTOR: pytest.StashKey[Token[Redactor]] = pytest.StashKey()
+REDACTOR: pytest.StashKey[Redactor] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options."""
     _settings.declare(parser)
+    options.declare(parser)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -52,9 +53,17 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(_hookspecs)
 
 
+def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
+    """Say so where what a `conftest.py` asks for comes too late."""
+    options.check_is_in_time(plugin, manager.get_plugin("pytestconfig"))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Read and check the settings."""
-    settings = config.stash[SETTINGS] = _settings.read(config)
+    settings = _settings.read(config)
+    if options.watches_suite(config):
+        settings = replace(settings, observes_all=True)
+    config.stash[SETTINGS] = settings
     if settings.redact or settings.redact_allow:
         from ._show.redact import ACTIVE
 
@@ -63,15 +72,16 @@ def pytest_configure(config: pytest.Config) -> None:
         from ._shown import ShownRequests
 
         config.pluginmanager.register(ShownRequests(), "lifecycle-shown")
+    options.register(config)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Put back what redacted before this run."""
-    token = config.stash.get(REDACTOR, None)
-    if token is not None:
+    before = config.stash.get(REDACTOR, None)
+    if before is not None:
         from ._show.redact import ACTIVE
 
-        ACTIVE.reset(token)
+        ACTIVE.set(before)
         del config.stash[REDACTOR]
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 
-from pytest_lifecycle._session import _session as session
 from pytest_lifecycle._trace.exchange import Exchange
 from pytest_lifecycle._trace.facts import Verdict
 from pytest_lifecycle._trace.span import Kind, Span
 from pytest_lifecycle._trace.trace import Trace
+from tests.census import Census, left_behind
 
 pytest_plugins = ["pytester"]
 
@@ -50,14 +49,24 @@ def lifecycle_app():
 """
 
 
+BEFORE = pytest.StashKey[Census]()
+
+
 @pytest.fixture(autouse=True)
-def _observation_ends() -> Iterator[None]:
-    """After each test observation is as off as it was before: what a test leaves on is met by all that follow."""
-    before = session.engine
+def _count(request: pytest.FixtureRequest) -> None:
+    """Count what there is, once the fixtures of a wider scope are set up."""
+    request.node.stash[BEFORE] = Census()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """After each test there is nothing that was not there before it: what one leaves, all that follow meet.
+
+    Counted after all else is torn down: until then pytest holds log records, and with them frames.
+    """
     yield
-    if session.engine != before:
-        gc.collect()  # a client that nobody closed
-    assert session.engine == before
+    before = item.stash.get(BEFORE, None)
+    assert before is None or left_behind(before) == []
 
 
 @pytest.fixture

@@ -7,7 +7,9 @@ A page is a sequence of fenced blocks. Each has a part to play, or the page is w
   ``console`` block follows, which then says how to run it;
 - ``python`` of any other kind: is executed, one namespace a page; a ``text`` block that follows is what it prints;
 - ``console`` that begins with ``$ pytest``: is run in the page's project as it stands there, and what pytest writes
-  from its first section on is the rest of the block;
+  from its first section on is the rest of the block; what a run with ``--lifecycle-update`` has written is there for
+  the runs that follow;
+- ``json``: is the baseline that those runs have written;
 - ``sh``: commands for the reader's shell; `SHELL` holds all there may be;
 - ``toml`` without a name: is read.
 
@@ -42,15 +44,18 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 SHELL = {
     "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/pytest examples --lifecycle-show",
-    "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/pytest",
+    "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/pytest -n auto",
     "pip install pytest-lifecycle",
     "python -m pip install pytest-lifecycle fastapi",
+    "pytest-lifecycle combine shard-1.json shard-2.json --cov --fail-under 90",
 }
 """The commands that are not run here: the first two are what the project's own checks run."""
 
 FILE_NAME = re.compile(r"# (?P<name>[\w/]+\.(?:py|toml))\n")
 HAS_TEST = re.compile(r"^\s*(?:async )?def test_", re.MULTILINE)
 PLUGINS = ("pytest_lifecycle.plugin", "pytest_asyncio.plugin", "anyio.pytest_plugin", "pytest_trio.plugin")
+NEIGHBOURS = {"import snapshot": "inline_snapshot", "(snapshot)": "syrupy"}
+"""The snapshot tools that a page's tests use, by what tells of them."""
 
 
 @dataclass
@@ -80,12 +85,13 @@ class Job:
     """What is done with a block.
 
     Attributes:
-        kind: file, test, run, python, toml or shell.
+        kind: file, test, run, python, toml, json or shell.
         block: The block.
         output: The block that holds what it has to write.
         files: The page's project as it stands there.
         module: The test module that a run has to collect.
         before: The code that was executed before.
+        updates: The runs before that wrote a baseline: the page's project as it stood there, and the arguments.
     """
 
     kind: str
@@ -94,6 +100,7 @@ class Job:
     module: str = ""
     files: dict[str, str] = field(default_factory=dict)
     before: list[str] = field(default_factory=list)
+    updates: list[tuple[dict[str, str], list[str]]] = field(default_factory=list)
 
 
 def blocks_of(page: Path) -> list[Block]:
@@ -118,6 +125,7 @@ def jobs_of(page: Path) -> Iterator[Job]:
     files: dict[str, str] = {}
     executed: list[str] = []
     unused: list[Block] = []
+    updates: list[tuple[dict[str, str], list[str]]] = []
     blocks = blocks_of(page)
     for position, block in enumerate(blocks):
         following = blocks[position + 1] if position + 1 < len(blocks) else None
@@ -135,7 +143,11 @@ def jobs_of(page: Path) -> Iterator[Job]:
             unused = []
             before = blocks[position - 1] if position else block
             module = before.file_name or "" if _is_test(before) else ""
-            yield Job("run", block, block, files=dict(files), module=module)
+            yield Job("run", block, block, files=dict(files), module=module, updates=list(updates))
+            if "--lifecycle-update" in _arguments(block):
+                updates.append((dict(files), _arguments(block)))
+        elif block.language == "json" and updates:
+            yield Job("json", block, block, updates=list(updates))
         elif block.language == "toml":
             yield Job("toml", block)
         elif block.language == "sh":
@@ -154,6 +166,10 @@ def _is_run(block: Block) -> bool:
     return block.language == "console" and block.source.startswith("$ pytest")
 
 
+def _arguments(block: Block) -> list[str]:
+    return shlex.split(block.source.partition("\n")[0])[2:]
+
+
 # -- doing it
 
 
@@ -164,6 +180,8 @@ def written(job: Job, folder: Path) -> str:
         AssertionError: It is wrong in itself, whatever it writes.
     """
     block = job.block
+    for files, arguments in job.updates:
+        _pytest(files, arguments, folder)
     if job.kind == "toml" or (job.kind == "file" and block.language == "toml"):
         tomllib.loads(block.source)
     elif job.kind == "file":
@@ -177,9 +195,11 @@ def written(job: Job, folder: Path) -> str:
         code, text = _pytest(job.files, [job.module], folder)
         assert code == 0, f"{block}: the tests fail\n{text}"
         assert re.search(r"^=+ \d+ passed in ", text, re.MULTILINE), f"{block}: not all tests run\n{text}"
+    elif job.kind == "json":
+        return (folder / "baseline.json").read_text(encoding="utf-8")
     elif job.kind == "run":
         command = block.source.partition("\n")[0]
-        code, text = _pytest(job.files, shlex.split(command)[2:], folder)
+        code, text = _pytest(job.files, _arguments(block), folder)
         assert code in (0, 1), f"{block}: pytest could not run\n{text}"
         assert job.module in text, f"{block}: {job.module} is not run\n{text}"
         return f"{command}\n{_from_first_section(text)}"
@@ -203,7 +223,9 @@ def _pytest(files: dict[str, str], arguments: list[str], folder: Path) -> tuple[
         path.write_text(source, encoding="utf-8")
     is_async = any("async def test_" in source for source in files.values())
     plugins = [name for name in PLUGINS[: None if is_async else 1] if find_spec(name.partition(".")[0]) is not None]
-    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "BUILD_NUMBER")}
+    plugins += [plugin for sign, plugin in NEIGHBOURS.items() if any(sign in source for source in files.values())]
+    hidden = ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "PYTEST_XDIST_WORKER")
+    environment = {name: value for name, value in os.environ.items() if name not in hidden}
     environment.update(
         PYTEST_DISABLE_PLUGIN_AUTOLOAD="1",
         PYTEST_ADDOPTS=" ".join(f"-p {name}" for name in (*plugins, "no:cacheprovider")),

@@ -20,6 +20,10 @@ from pytest_lifecycle._show.escape import cut, escape, shown
         ("a\u200bb\ufeffc", r"a\u200bb\ufeffc"),
         ("\ud800", r"\ud800"),
         ("\U000e0041", r"\U000e0041"),
+        ("::error::x", r"\x3a:error::x"),
+        ("  ::add-mask::x", r"  \x3a:add-mask::x"),
+        ("shop::Order ##x #[a] #", "shop::Order ##x #[a] #"),
+        ("a ##[error]x ##vso[task.x]", r"a \x23#[error]x \x23#vso[task.x]"),
     ],
     ids=repr,
 )

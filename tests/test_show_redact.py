@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import pytest
 
-from pytest_lifecycle._show.redact import REDACTED, Redactor
+from pytest_lifecycle._show.diff import explain_headers
+from pytest_lifecycle._show.named import REDACTED
+from pytest_lifecycle._show.redact import ACTIVE, NAMES, PARTS, SUFFIXES, Redactor
+from pytest_lifecycle._trace.headers import Headers
 
 
 @pytest.mark.parametrize(
@@ -24,13 +31,27 @@ from pytest_lifecycle._show.redact import REDACTED, Redactor
         "PASSWORD",
         "sessionid",
         "csrftoken",
+        "csrfmiddlewaretoken",
+        "accessToken",
+        "apiKey",
+        "APIKey",
+        "clientSecret",
+        "JWTToken",
+        "X-Session-Id",
+        "X-Forwarded-Authorization",
+        "user[token]",
+        "login.apiKey",
+        "AWS_SECRET_ACCESS_KEY",
     ],
 )
 def test_telling_names_hide_their_values(name: str) -> None:
     assert Redactor().hides(name)
 
 
-@pytest.mark.parametrize("name", ["content-type", "tokens", "author", "sessions", "quantity", "x-request-id", "keys"])
+@pytest.mark.parametrize(
+    "name",
+    ["content-type", "tokens", "author", "sessions", "quantity", "x-request-id", "keys", "token[kind]", "monkey"],
+)
 def test_other_names_do_not(name: str) -> None:
     assert not Redactor().hides(name)
 
@@ -94,6 +115,20 @@ def test_header_lines_keep_their_order_and_lose_their_secrets() -> None:
         ('{"token": "hunter 2"}', f'{{"token": {REDACTED}}}'),
         ("Authorization: Bearer hunter2 refused", f"Authorization: Bearer {REDACTED} refused"),
         ("cannot reach postgres://me:hunter2@db/shop", f"cannot reach postgres://{REDACTED}@db/shop"),
+        ("login(password='it\\'s', user='me')", f"login(password={REDACTED}, user='me')"),
+        ("{'secret': ['a', {'b': ']'}], 'c': 1}", f"{{'secret': {REDACTED}, 'c': 1}}"),
+        ('{\\"token\\": \\"a b\\", \\"c\\": 1}', f'{{\\"token\\": {REDACTED}, \\"c\\": 1}}'),
+        ("{'password': 'hunt…", f"{{'password': {REDACTED}"),
+        (
+            "1 error\npassword\n  hunter2 is weak\nname\n  is short",
+            f"1 error\npassword\n  {REDACTED}\nname\n  is short",
+        ),
+        (
+            "[(b'host', b'a.test'), (b'x-api-key', b'hunter2'), ('cookie', \"a='1'\", 2)]",
+            f"[(b'host', b'a.test'), (b'x-api-key', {REDACTED}), ('cookie', {REDACTED}, 2)]",
+        ),
+        ("Token expired, Basic auth needed", "Token expired, Basic auth needed"),
+        ("/reset/{token:str} took it", "/reset/{token:str} took it"),
     ],
 )
 def test_text_loses_the_secrets_that_it_names(text: str, expected: str) -> None:
@@ -103,3 +138,58 @@ def test_text_loses_the_secrets_that_it_names(text: str, expected: str) -> None:
 def test_a_validation_message_about_a_secret_is_withheld() -> None:
     assert Redactor().issue(("body", "password"), "hunter2 is too weak") is None
     assert Redactor().issue(("body", "name"), "too long") == "too long"
+
+
+@pytest.mark.parametrize(
+    ("secret", "text", "expected"),
+    [
+        ("hunter2x", "prefixhunter2xsuffix", f"prefix{REDACTED}suffix"),
+        ("open", "open, opened, re-open", f"{REDACTED}, opened, re-{REDACTED}"),
+        ("abc", "abc", "abc"),
+        ("a/b c'd?ef", "/x/a%2fb%20c%27d%3fef", f"/x/{REDACTED}"),
+        ("grüße an", "gr\xc3\xbc\xc3\x9fe an", REDACTED),
+        ("correct horse battery", "got 'correct ho…", f"got '{REDACTED}…"),
+        ("correct horse battery", "got 'correct ho...ttery'", f"got '{REDACTED}...'"),
+    ],
+)
+def test_a_known_value_is_taken_out_in_every_spelling(secret: str, text: str, expected: str) -> None:
+    assert Redactor().knowing([secret]).text(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("a" * 100_000, "a-" * 50_000, "://" * 30_000, "{[(" * 30_000, "token=" * 20_000, "token={" + "\\" * 100_000),
+        *("token='" * 20_000, "token\n " * 20_000, " " * 100_000, "##" * 50_000, "hunter2x" * 10_000, "…" * 100_000),
+    ],
+    ids=lambda text: text[:8],
+)
+def test_long_text_is_read_once(text: str) -> None:
+    assert len(Redactor().knowing(["hunter2x"]).text(text)) <= len(text) * 2
+
+
+def test_the_redactor_of_a_run_is_that_of_all_its_threads() -> None:
+    redactor = Redactor.configured(redact=["code"])
+    before = ACTIVE.set(redactor)
+    try:
+        with ThreadPoolExecutor() as pool:
+            assert pool.submit(ACTIVE.get).result() is redactor
+    finally:
+        ACTIVE.set(before)
+
+
+def test_the_reference_lists_every_name() -> None:
+    page = (Path(__file__).parent.parent / "docs/reference/secrets.md").read_text("utf-8")
+    listed = [re.findall("`([^`]+)`", line) for line in page.splitlines() if line.startswith(("- It ", "- There "))]
+    names, suffixes, (*parts,) = listed
+    assert (names, suffixes, parts) == (sorted(NAMES), [*SUFFIXES], [*PARTS])
+
+
+def test_headers_that_differ_are_explained_without_their_secrets() -> None:
+    actual = Headers([(b"Set-Cookie", b"sid=hunter2"), (b"vary", b"a"), (b"x-a", b"1")])
+    assert explain_headers(actual, {"vary": "b", "authorization": "hunter2"}) == [
+        f"extra: set-cookie: '{REDACTED}'",
+        "different: vary is 'a', expected 'b'",
+        "extra: x-a: '1'",
+        f"missing: authorization: '{REDACTED}'",
+    ]

@@ -13,7 +13,7 @@ from .._drive.asgi import AsgiApp, Connection, Event, build_scope
 from .._drive.lifespan import Lifespan
 from .._drive.loop import GRACE, AsyncBackend, TimedOut, current_backend
 from .._drive.websocket import WebSocketConnection, websocket_scope
-from .._drive.wsgi import WsgiCall
+from .._drive.wsgi import WsgiCall, raised_by_app
 from .._errors import DeadlineExceeded, UsageProblem
 from .._observe.recorder import CURRENT
 from .._trace.exchange import Exchange
@@ -21,7 +21,7 @@ from .._trace.trace import Trace
 from .async_stream import AsyncStream
 from .async_websocket import AsyncWebSocket
 from .client import call_asgi
-from .conversation import BaseClient
+from .conversation import KEPT, BaseClient
 from .encode import outgoing
 from .interface import single_callable
 from .verbs import CallArguments, HandshakeArguments, Verbs
@@ -158,7 +158,7 @@ class AsyncClient(BaseClient, Verbs[Coroutine[Any, Any, Trace]]):
 
     def _prepared(
         self, backend: AsyncBackend, request: httpx.Request, exchange: Exchange
-    ) -> tuple[Connection | WsgiCall, list[bytes], Callable[[], Awaitable[Exception | None]]]:
+    ) -> tuple[Connection | WsgiCall, list[bytes], Callable[[], Awaitable[BaseException | None]]]:
         """Give what takes the response, where its body will be, and the call of the app."""
         out = outgoing(request, root_path=self._root_path, client=self._client)
         if self.interface == "asgi":
@@ -169,11 +169,11 @@ class AsyncClient(BaseClient, Verbs[Coroutine[Any, Any, Trace]]):
         wsgi = WsgiCall(out, exchange)
         return wsgi, body, lambda: backend.in_thread(lambda: self._call_wsgi(wsgi, body))
 
-    def _call_wsgi(self, call: WsgiCall, body: list[bytes]) -> Exception | None:
+    def _call_wsgi(self, call: WsgiCall, body: list[bytes]) -> BaseException | None:
         try:
             body.extend(call.pieces(self.app))
-        except Exception as error:
-            return error
+        except KEPT as error:
+            return raised_by_app(error)
         return None
 
     @asynccontextmanager

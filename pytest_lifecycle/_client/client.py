@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from inspect import isawaitable
 from time import perf_counter
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack, final
@@ -16,9 +17,10 @@ from .._drive.asgi import AsgiApp, Connection, build_scope
 from .._drive.lifespan import Lifespan
 from .._drive.loop import OwnLoop, TimedOut, asyncio_limited, running_library
 from .._drive.websocket import WebSocketConnection, websocket_scope
-from .._drive.wsgi import WsgiCall
+from .._drive.wsgi import WsgiCall, raised_by_app
 from .._errors import DeadlineExceeded, UsageProblem
 from .._observe.recorder import CURRENT
+from .._trace.faults import Fault
 from .._trace.trace import Trace
 from .conversation import BaseClient
 from .encode import outgoing
@@ -164,6 +166,8 @@ class Client(BaseClient, Verbs[Trace]):
                 error = self._run(lambda: call_asgi(self._asgi_app, scope, connection), seconds)
         except TimedOut:
             raise self._expired(exchange, connection, connection.body, seconds) from None
+        except UsageProblem:  # the app's own would be returned
+            raise
         except BaseException as fatal:
             error = fatal
         finally:
@@ -189,7 +193,7 @@ class Client(BaseClient, Verbs[Trace]):
             with session.attending():
                 body.extend(call.pieces(self.app))
         except BaseException as raised:
-            error = raised
+            error = raised_by_app(raised)
         finally:
             CURRENT.reset(token)
         if seconds is not None and perf_counter() - began > seconds:
@@ -276,7 +280,11 @@ async def call_asgi(
 ) -> Exception | None:
     """Call an app and give the exception that it raised, if any."""
     try:
-        await app(scope, connection.receive, connection.send)
+        returned: Any = app(scope, connection.receive, connection.send)
+        if not isawaitable(returned):
+            connection.faults.append(Fault.NOT_AWAITABLE.say(type(returned).__name__))
+        elif (value := await returned) is not None:
+            connection.faults.append(Fault.RETURN_VALUE.say(type(value).__name__))
     except Exception as error:
         connection.close(is_answered=False)
         return error

@@ -20,9 +20,10 @@ from .._drive.asgi import Connection
 from .._drive.lifespan import Lifespan
 from .._drive.websocket import WebSocketConnection
 from .._drive.wsgi import WsgiCall
-from .._errors import DeadlineExceeded, UsageProblem
+from .._errors import DeadlineExceeded, LifespanFailed, UsageProblem
 from .._observe.recorder import CURRENT
-from .._show.redact import redact_url
+from .._show.told import told_request, told_text, told_url
+from .._trace.declared import Declared, DeclaredMiddleware, DeclaredRoute
 from .._trace.exchange import Exchange
 from .._trace.span import Span
 from .._trace.story import path_entry
@@ -97,6 +98,22 @@ class BaseClient:
     def _prepare(self) -> None:
         """Set what only one of the twins has; so that both share this signature."""
 
+    # -- what the app declares
+
+    def routes(self) -> list[DeclaredRoute]:
+        """Give the routes that the app declares, in the order declared, without a request."""
+        return list(self._declared().routes)
+
+    def stack(self) -> list[DeclaredMiddleware]:
+        """Give the middleware that the app declares, without a request: that of the whole app first, outermost first.
+
+        Middleware that is declared and that no request goes through is among them: see `DeclaredMiddleware.active`.
+        """
+        return list(self._declared().middleware)
+
+    def _declared(self) -> Declared:
+        return session.declared(self.app) or Declared()
+
     # -- observation
 
     def _open(self) -> bool:
@@ -144,7 +161,12 @@ class BaseClient:
         """Publish a lifespan's trace after its shutdown, or after a startup that failed."""
         try:
             yield
-        except BaseException:
+        except LifespanFailed as failed:
+            self._lifespan_trace = session.publish(lifespan.exchange)
+            raise LifespanFailed(told_text(str(failed)), slug=failed.slug) from None  # the app's words are in it
+        except BaseException as error:
+            if isinstance(error, DeadlineExceeded):
+                lifespan.expire()
             self._lifespan_trace = session.publish(lifespan.exchange)
             raise
         if not if_it_fails and lifespan.is_supported:
@@ -155,7 +177,8 @@ class BaseClient:
     def _build(self, method: str, url: str | httpx.URL, arguments: RequestArguments) -> httpx.Request:
         if not isinstance(url, (str, httpx.URL)):
             raise UsageProblem(
-                f"{url!r:.80} is no URL. Give a path, or a URL such as 'http://testserver/orders'.", slug="unusable-url"
+                f"{told_text(repr(url)):.80} is no URL. Give a path, or a URL such as 'http://testserver/orders'.",
+                slug="unusable-url",
             )
         target = absolute_url(self.base_url, str(url))
         given = dict(arguments)
@@ -173,7 +196,7 @@ class BaseClient:
             if self.interface == "wsgi" and not isinstance(request.stream, httpx.SyncByteStream):
                 raise TypeError("a WSGI app cannot be given an async iterable")
         except (TypeError, ValueError, AttributeError, LookupError) as error:
-            raise not_encodable(method, target, given, error) from error
+            raise not_encodable(method, target, given, error) from None
         return request
 
     def _handshake(self, url: str | httpx.URL, arguments: HandshakeArguments) -> tuple[httpx.Request, float | None]:
@@ -206,8 +229,8 @@ class BaseClient:
                 return trace
             if len(history) >= MAX_REDIRECTS:
                 raise UsageProblem(
-                    f"{request.method} {redact_url(history[0].url)} was redirected {MAX_REDIRECTS} times,"
-                    f" lastly to {redact_url(location)!r}."
+                    f"{told_request(history[0]._exchange)} was redirected {MAX_REDIRECTS} times,"
+                    f" lastly to {told_url(location, trace._exchange)!r}."
                     " Ask with follow_redirects=False to see where the circle begins.",
                     slug="too-many-redirects",
                 )
@@ -271,6 +294,7 @@ class BaseClient:
             method, url = "WEBSOCKET", "ws" + url.removeprefix("http")
         exchange = Exchange(self.interface, method, url, parent=CURRENT.get(), protocol=protocol)
         exchange.captures = False
+        exchange.request_headers = [*request.headers.raw]
         return exchange
 
     def _finish(self, exchange: Exchange, response: Response, body: list[bytes], error: BaseException | None) -> Trace:
@@ -312,7 +336,7 @@ class BaseClient:
         self._publish(exchange, response, body)
         place = "before its first step" if where is None else f"in {path_entry(where)!r}"
         return DeadlineExceeded(
-            f"{exchange.method} {redact_url(exchange.url)} was not answered within {seconds} s: the app waits {place}."
+            f"{told_request(exchange)} was not answered within {seconds} s: the app waits {place}."
             " Give timeout= a larger number if it needs longer.",
             slug="deadline",
         )

@@ -11,7 +11,8 @@ import httpx
 
 from .._drive.outgoing import Body, Outgoing
 from .._errors import UsageProblem
-from .._show.redact import redact_url
+from .._show.named import REDACTED
+from .._show.told import told_text, told_url, without_values
 
 DEFAULT_HEADERS = (
     (b"accept", b"*/*"),
@@ -51,7 +52,8 @@ def not_encodable(method: str, url: httpx.URL, arguments: Mapping[str, Any], err
     """Say what cannot be encoded, by its type: the values may be secret."""
     shown = ", ".join(f"{name}=<{type(value).__name__}>" for name, value in arguments.items() if value is not None)
     return UsageProblem(
-        f"{method} {redact_url(str(url))} cannot be encoded ({type(error).__name__}: {error}) from {shown}."
+        f"{method} {told_url(str(url))} cannot be encoded"
+        f" ({type(error).__name__}: {without_values(str(error), arguments)}) from {shown}."
         " Give json= something that JSON can hold, data= a dict, content= bytes, text or an iterable of bytes.",
         slug="body-not-encodable",
     )
@@ -75,12 +77,24 @@ def redirect_target(url: httpx.URL, location: str) -> httpx.URL:
         if target.scheme in PORTS and target.host:
             return target
     except httpx.InvalidURL as error:
-        reason = f"which is no URL: {error}"
+        reason = f"which is no URL{_why(location, error)}"
     raise UsageProblem(
-        f"{redact_url(str(url))} redirects to {redact_url(location)!r:.80}, {reason}."
+        f"{told_url(str(url))} redirects to {_told_input(location)}, {reason}."
         " Ask with follow_redirects=False to see the response.",
         slug="unusable-url",
     )
+
+
+def _why(url: str, error: Exception) -> str:
+    """Say what httpx finds wrong with a URL; it may quote a part of a password that is no userinfo for it."""
+    return "" if "@" in url else f": {told_text(str(error))}"
+
+
+def _told_input(url: str) -> str:
+    """Quote what was given for a URL: all before the last ``@`` may be userinfo where it cannot be read."""
+    told = told_url(url)
+    before, _, host = told.rpartition("@")
+    return repr(f"{REDACTED}@{host}" if "://" in before and REDACTED not in before else told)
 
 
 @lru_cache(maxsize=1024)
@@ -96,7 +110,7 @@ def absolute_url(base: str, url: str) -> httpx.URL:
         if is_path or parsed.is_relative_url:
             if not base:
                 raise UsageProblem(
-                    f"{url!r} is a relative URL, and the client has no base_url. Give it one, such as"
+                    f"{_told_input(url)} is a relative URL, and the client has no base_url. Give it one, such as"
                     ' base_url="http://testserver", or ask for an absolute URL.',
                     slug="relative-url",
                 )
@@ -104,10 +118,10 @@ def absolute_url(base: str, url: str) -> httpx.URL:
             raw = root.raw_path.rstrip(b"/") + b"/" + parsed.raw_path.removeprefix(b"/")
             parsed = root.copy_with(raw_path=raw, fragment=None)
     except httpx.InvalidURL as error:
-        raise UsageProblem(f"{url!r} is no URL: {error}.", slug="unusable-url") from error
+        raise UsageProblem(f"{_told_input(url)} is no URL{_why(url, error)}.", slug="unusable-url") from None
     if parsed.scheme not in PORTS or not parsed.host:
         raise UsageProblem(
-            f"{str(parsed)!r} is no http or https URL. Give a path, or a URL such as 'http://testserver/orders'.",
+            f"{told_url(str(parsed))!r} is no http or https URL. Give a path, or a URL such as 'http://testserver/orders'.",
             slug="unusable-url",
         )
     return parsed

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import inspect
 import sys
+from types import FunctionType
 from typing import Any, Literal, cast
 
 from .._drive.asgi import AsgiApp
 from .._errors import UsageProblem
+from .._observe.probe import attribute_of, unwrapped
+from .._show.told import told_text
 
 Interface = Literal["asgi", "wsgi"]
 
@@ -68,9 +71,9 @@ def _required_parameters(app: Any) -> int | None:
 def single_callable(app: Any) -> AsgiApp:
     """Give an ASGI 2 app, which is called twice, as an ASGI 3 app; any other as it is.
 
-    To asgiref, each function that is not `async` is one of ASGI 2, also one that returns the coroutine of another.
+    A plain function with the three parameters of ASGI 3 hands the request on to an app, and gives its awaitable.
     """
-    if _required_parameters(app) == 3:
+    if not isinstance(app, type) and _required_parameters(app) == 3:
         return cast("AsgiApp", app)
     from asgiref import compatibility
 
@@ -91,9 +94,9 @@ def stays_on_thread(app: object) -> bool:
     pending = [(app, 0)]
     while pending:
         value, depth = pending.pop()
-        if isinstance(value, module.ASGIHandler):
+        if issubclass(type(value), module.ASGIHandler):
             return True
-        if depth > 6 or id(value) in seen or isinstance(value, str | bytes | int | type):
+        if depth > 6 or id(value) in seen or issubclass(type(value), str | bytes | int | type):
             continue
         seen.add(id(value))
         pending += [(inner, depth + 1) for inner in _held_by(value)]
@@ -101,11 +104,13 @@ def stays_on_thread(app: object) -> bool:
 
 
 def _held_by(value: object) -> list[object]:
-    if isinstance(value, dict):
-        return list(value.values())
-    attributes = vars(value).values() if _has_vars(value) else ()
-    held: list[object] = [held for held in attributes if callable(held) or isinstance(held, dict)]
-    for cell in getattr(value, "__closure__", None) or ():
+    if issubclass(type(value), dict):
+        return list(cast("dict[object, object]", value).values())
+    attributes = attribute_of(value, "__dict__")
+    attributes = attributes.values() if type(attributes) is dict else ()
+    held: list[object] = [held for held in attributes if callable(held) or issubclass(type(held), dict)]
+    function: Any = unwrapped(value)
+    for cell in (function.__closure__ or ()) if type(function) is FunctionType else ():
         try:
             held.append(cell.cell_contents)
         except ValueError:
@@ -113,12 +118,8 @@ def _held_by(value: object) -> list[object]:
     return held
 
 
-def _has_vars(value: object) -> bool:
-    return isinstance(getattr(value, "__dict__", None), dict)
-
-
 def _shown(app: object) -> str:
-    return f"{app!r:.100}" if not inspect.ismodule(app) else f"the module {app.__name__!r}"
+    return told_text(repr(app)[:100]) if not inspect.ismodule(app) else f"the module {app.__name__!r}"
 
 
 def _instead(app: object) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, final
 from .._drive.asgi import AsgiApp, Connection, build_scope
 from .._drive.loop import GRACE, OwnLoop, TimedOut
 from .._drive.outgoing import Outgoing
-from .._drive.wsgi import WsgiCall
+from .._drive.wsgi import WsgiCall, raised_by_app
 from .._errors import LifecycleError
 from .._observe.recorder import CURRENT
 from .._trace.exchange import Exchange
@@ -49,7 +49,7 @@ class Underway:
     @property
     def headers(self) -> Headers:
         """The response's headers."""
-        return Headers(self._response.headers)
+        return Headers(self._response.headers, self._exchange)
 
     @property
     def trace(self) -> Trace:
@@ -137,7 +137,7 @@ class WsgiStream(Stream):
         try:
             return self._context.run(next, self._pieces, None)
         except BaseException as error:
-            self._error = error
+            self._error = raised_by_app(error)
             return None
 
     def iter_bytes(self) -> Iterator[bytes]:

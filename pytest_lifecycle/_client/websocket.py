@@ -7,12 +7,12 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, final
 
-from .._drive.faults import Fault
 from .._drive.loop import GRACE, OwnLoop, TimedOut
 from .._drive.websocket import WebSocketConnection
 from .._errors import DeadlineExceeded, LifecycleError, UsageProblem, WebSocketClosed
-from .._show.redact import redact_url
+from .._show.told import told_text, told_url
 from .._trace.exchange import Exchange
+from .._trace.faults import Fault
 from .._trace.story import path_entry
 from .._trace.websocket import NORMAL, OPENED
 from .running import AppTask
@@ -93,10 +93,10 @@ class WebSocketHead(Underway):
         elif closing is None:
             why = "the app ended without closing it"
         else:
-            said = f" ({closing.reason})" if closing.reason else ""
+            said = f" ({told_text(closing.reason, self._exchange)})" if closing.reason else ""
             why = f"the {closing.by} closed it with {closing.code}{said}"
         return WebSocketClosed(
-            f"The WebSocket {redact_url(self._exchange.url)} is closed: {why}."
+            f"The WebSocket {told_url(self._exchange.url, self._exchange)} is closed: {why}."
             " The trace says more: read `websocket.trace` after the `with` block.",
             code=None if closing is None else closing.code,
             reason="" if closing is None else closing.reason,
@@ -113,7 +113,7 @@ class WebSocketHead(Underway):
         place = "before its first step" if where is None else f"in {path_entry(where)!r}"
         what = "waits for a message" if self._connection.is_waiting else "is"
         return DeadlineExceeded(
-            f"{redact_url(self._exchange.url)} sent nothing within {seconds} s: the app {what} {place}."
+            f"{told_url(self._exchange.url, self._exchange)} sent nothing within {seconds} s: the app {what} {place}."
             " Give timeout= a larger number if it needs longer.",
             slug="deadline",
         )

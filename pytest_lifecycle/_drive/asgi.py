@@ -10,8 +10,9 @@ from contextlib import suppress
 from typing import Any, Protocol, final
 
 from .._observe.recorder import CURRENT
+from .._trace.answer import Answer
 from .._trace.exchange import Exchange
-from .faults import BODILESS, Fault, Header, as_piece, check_length, checked_headers, checked_status
+from .._trace.faults import Header
 from .outgoing import Outgoing, check_upload
 
 Scope = MutableMapping[str, Any]
@@ -82,73 +83,78 @@ class Connection:
         paced: Whether the app waits, after each piece of its response, until somebody has taken the piece.
 
     Attributes:
-        status: The status; None until the response is started, or where it is no status.
-        headers: The response's header lines.
+        answer: The response, but for its body.
         body: The pieces of the body, or those that nobody has taken yet.
-        faults: What the app did wrong, as sentences.
-        is_started: Whether the response was started.
-        is_complete: Whether its end was sent.
         is_upload: Whether the request's body comes in pieces.
         upload_error: What the request's body raised, instead of giving a piece.
     """
 
     __slots__ = (
         "_body",
-        "_carries_body",
         "_exchange",
+        "_has_ended",
         "_is_gone",
         "_is_read",
-        "_length",
         "_loop",
         "_messages",
-        "_method",
         "_news",
         "_over",
         "_paced",
         "_taken",
+        "answer",
         "body",
-        "faults",
-        "headers",
-        "is_complete",
-        "is_started",
         "is_upload",
-        "status",
         "upload_error",
     )
 
     def __init__(self, outgoing: Outgoing, loop: Loop, exchange: Exchange, *, paced: bool = False) -> None:
         self._loop = loop
         self._exchange = exchange
-        self._method = outgoing.method
         self._body = outgoing.body
         self.is_upload = not isinstance(outgoing.body, bytes)
         self.upload_error: Exception | None = None
         self._paced = paced
         self._is_read = False
         self._is_gone = False
-        self._carries_body = True
-        self._length = 0
+        self._has_ended = False
         self._messages = 0
         self._over: Event | None = None
         self._news: Event | None = None
         self._taken: Event | None = None
-        self.status: int | None = None
-        self.headers: list[Header] = []
+        self.answer = Answer(exchange)
         self.body: list[bytes] = []
-        self.faults: list[str] = []
-        self.is_started = False
-        self.is_complete = False
+
+    @property
+    def status(self) -> int | None:
+        """The status; None until the response is started, or where it is no status."""
+        return self.answer.status
+
+    @property
+    def headers(self) -> list[Header]:
+        """The response's header lines."""
+        return self.answer.headers
+
+    @property
+    def faults(self) -> list[str]:
+        """What the app did wrong, as sentences."""
+        return self.answer.faults
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the response's end was sent."""
+        return self.answer.is_complete
 
     # -- what the app calls
 
     async def receive(self) -> Message:
         """Give the next piece of the request's body; after it, wait for the end and say that the client left."""
         step = CURRENT.get()
-        if not (self.is_complete or self._is_gone or self._is_read):
+        if not (self.answer.is_complete or self._is_gone or self._is_read):
             message = await self._next_piece()
             self._exchange.log("in", "http.request", len(message["body"]), step)
+            self._exchange.hear(message["body"])
             return message
-        if not (self.is_complete or self._is_gone):
+        if not (self.answer.is_complete or self._is_gone):
             if self._over is None:
                 self._over = self._loop.event()
             await self._over.wait()
@@ -173,56 +179,22 @@ class Connection:
 
     async def send(self, message: Message) -> None:
         """Take a message of the response; what is wrong with it is noted, and the app goes on."""
-        kind = message.get("type")
-        if kind == "http.response.start":
-            self._exchange.log("out", kind, 0, CURRENT.get())
-            self._start(message)
-        elif kind == "http.response.body":
-            self._take(message)
-        else:
-            self._exchange.log("out", str(kind)[:80], 0, CURRENT.get())
-            self.faults.append(Fault.UNKNOWN_MESSAGE.say(repr(kind)[:80]))
+        if self._has_ended:
+            return  # a task of the app's has outlived it
+        piece = self.answer.take(message, CURRENT.get())
+        if piece and not self._is_gone:
+            self.body.append(piece)
+        if self._over is not None and self.answer.is_complete:
+            self._over.set()
         if self._news is not None:
             self._news.set()
         if self._paced and self.body and not self._is_gone:
-            self._taken = self._loop.event()
+            if self._taken is None:  # else another task of the app's waits, too
+                self._taken = self._loop.event()
             await self._taken.wait()
         self._messages += 1
         if self._messages % BREATHER == 0:
             await self._loop.checkpoint()
-
-    def _start(self, message: Message) -> None:
-        if self.is_started:
-            self.faults.append(Fault.DOUBLE_START.say())
-            return
-        self.is_started = True
-        self.status = checked_status(message.get("status"), self.faults)
-        self.headers = checked_headers(message.get("headers", ()), self.faults, as_bytes=True)
-        self._carries_body = self._method != "HEAD" and self.status not in BODILESS
-
-    def _take(self, message: Message) -> None:
-        if self.is_complete or not self.is_started:
-            fault = Fault.BODY_AFTER_END if self.is_complete else Fault.BODY_BEFORE_START
-            self.faults.append(fault.say("http.response.body"))
-            return
-        piece = as_piece(message.get("body", b""), self.faults)
-        self._exchange.log("out", "http.response.body", len(piece), CURRENT.get())
-        if piece:
-            self._length += len(piece)
-            if self._carries_body and not self._is_gone:
-                self.body.append(piece)
-        if not message.get("more_body", False):
-            self._finish()
-
-    def _finish(self) -> None:
-        self.is_complete = True
-        if self._method != "HEAD":
-            if self._length and not self._carries_body:
-                self.faults.append(Fault.BODY_NOT_ALLOWED.say(self.status))
-            elif self._carries_body:
-                check_length(self.headers, self._length, self.faults)
-        if self._over is not None:
-            self._over.set()
 
     # -- what the client calls
 
@@ -232,12 +204,9 @@ class Connection:
         Args:
             is_answered: Whether the app returned by itself: one that raised or was cancelled is not blamed for it.
         """
-        if not is_answered or self._is_gone:  # nobody waits for the end of a response that was hung up on
-            pass
-        elif not self.is_started:
-            self.faults.append(Fault.NO_RESPONSE.say())
-        elif not self.is_complete:
-            self.faults.append(Fault.NO_END.say())
+        if is_answered and not self._is_gone:  # nobody waits for the end of a response that was hung up on
+            self.answer.end()
+        self._has_ended = True
         self.leave()
 
     async def end_upload(self) -> None:

@@ -5,13 +5,18 @@ Source of the rules: the ASGI specification, Lifespan Protocol, version 2.0.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, final
 
 from .._errors import LifespanFailed
 from .._observe.recorder import CURRENT
 from .._trace.exchange import Exchange
+from .._trace.faults import Fault, shown
 from .._trace.lifespan import started
 from .asgi import AsgiApp, Event, Loop, Message
+
+DUE = {0: "lifespan.startup.complete", 1: "lifespan.startup.complete", 2: "lifespan.shutdown.complete"}
+"""What completes the phase that the app is in, by how many messages it has received."""
 
 
 class _NotLifespan(Exception):
@@ -39,6 +44,7 @@ class Lifespan:
         self._leaving: Event = loop.event()
         self._returned: Event = loop.event()
         self._received = 0
+        self._is_waiting = False
         self._failure: str | None = None
         self._error: BaseException | None = None
         self.exchange = Exchange("asgi", "LIFESPAN", "", protocol="lifespan")
@@ -55,7 +61,13 @@ class Lifespan:
         except _NotLifespan:
             pass
         except BaseException as error:
-            self._error = self.exchange.root.exception = error
+            if self._is_waiting and not isinstance(error, Exception):
+                self.exchange.gave_up = True  # it was over, and was cancelled
+            else:
+                self._error = self.exchange.root.exception = error
+        else:
+            if self.is_supported and self._failure is None and self._received < 2:
+                self.exchange.warn(Fault.LIFESPAN_ENDED.say())
         finally:
             self._started.set()
             self._ended.set()
@@ -95,8 +107,15 @@ class Lifespan:
         if error is not None:
             raise error
         if self._failure is not None:
-            said = f": {self._failure}" if self._failure else ""
-            raise LifespanFailed(f"The app reported that its {phase} failed{said}", slug="lifespan-failed")
+            said = f"{phase} failed: {self._failure}" if self._failure else f"{phase} failed"
+            self.exchange.fail(Fault.LIFESPAN_FAILED.say(said))
+            raise LifespanFailed(f"The app reported that its {said}", slug="lifespan-failed")
+
+    def expire(self) -> None:
+        """Note that the client waits no longer."""
+        phase = "shutdown" if self._received > 1 else "startup"
+        self.exchange.fail(Fault.LIFESPAN_LATE.say(phase))
+        self.exchange.gave_up = True
 
     async def _receive(self) -> Message:
         message = await self._next()
@@ -108,6 +127,7 @@ class Lifespan:
         if self._received == 1:
             return {"type": "lifespan.startup"}
         if self._failure is not None or self._received > 2:  # it is done, and waits instead of returning
+            self._is_waiting = True
             self._started.set()
             self._ended.set()
             await self._returned.wait()
@@ -115,14 +135,28 @@ class Lifespan:
         return {"type": "lifespan.shutdown"}
 
     async def _send(self, message: Message) -> None:
-        kind = message.get("type")
+        kind = message.get("type") if isinstance(message, Mapping) else None
         self.exchange.log("out", str(kind)[:80], 0, CURRENT.get())
-        if kind == "lifespan.startup.complete":
+        if kind in ("lifespan.startup.failed", "lifespan.shutdown.failed"):
+            self._failure = str(message.get("message") or "")
+        elif kind == DUE.get(self._received, "") and (self._received > 1 or not self.is_supported):
+            self._complete()
+        elif not self.is_supported and kind not in DUE.values() and isinstance(message, Mapping):
+            self._received = 0
+            raise _NotLifespan
+        else:
+            self.exchange.warn(self._fault_of(message, kind))
+
+    def _complete(self) -> None:
+        if self._received < 2:
             self.is_supported = True
             started(self.exchange, self.state)
             self._started.set()
-        elif kind in ("lifespan.startup.failed", "lifespan.shutdown.failed"):
-            self._failure = str(message.get("message", ""))
-        elif kind != "lifespan.shutdown.complete":
-            self._received = 0
-            raise _NotLifespan
+
+    @staticmethod
+    def _fault_of(message: object, kind: object) -> str:
+        if not isinstance(message, Mapping):
+            return Fault.NO_MESSAGE.say(shown(message))
+        if kind in DUE.values():
+            return Fault.LIFESPAN_ORDER.say(kind)
+        return Fault.UNKNOWN_MESSAGE.say(shown(kind))

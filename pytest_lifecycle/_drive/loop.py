@@ -205,6 +205,7 @@ class OwnLoop:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._turn = threading.Lock()
 
     def event(self) -> Event:
         """Make an event."""
@@ -226,8 +227,22 @@ class OwnLoop:
 
         Raises:
             TimedOut: The time is over; the call was cancelled, and left behind if it did not care.
+            UsageProblem: Another thread runs the loop.
             BaseException: Whatever the call raises.
         """
+        if not self._turn.acquire(blocking=False):
+            call.close()
+            raise UsageProblem(
+                "A client of an ASGI app was used in two threads at once. Give each thread a client of its own, or"
+                " use AsyncClient and make the requests in tasks.",
+                slug="client-busy",
+            )
+        try:
+            return self._run(call, seconds)
+        finally:
+            self._turn.release()
+
+    def _run(self, call: Coroutine[Any, Any, T], seconds: float | None) -> T:
         task = self._loop.create_task(call)
         timers: list[asyncio.Handle] = []
         expired = False

@@ -6,14 +6,14 @@ Source of the rules: the ASGI specification, WebSocket Connection Scope, version
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, final
 
 from .._observe.recorder import CURRENT
 from .._trace import websocket
 from .._trace.exchange import Exchange
+from .._trace.faults import Fault, Header, as_piece, checked_headers, checked_status, shown
 from .asgi import BREATHER, Event, Loop, Message, build_scope
-from .faults import Fault, Header, as_piece, checked_headers, checked_status
 from .outgoing import Outgoing
 
 HANDSHAKE = (
@@ -115,7 +115,9 @@ class WebSocketConnection:
 
     async def send(self, message: Message) -> None:
         """Take a message; what is wrong with it is noted, and the app goes on."""
-        if not self._is_left:
+        if not isinstance(message, Mapping):
+            self.faults.append(Fault.NO_MESSAGE.say(shown(message)))
+        elif not self._is_left:
             self._take(message)
         if self._news is not None:
             self._news.set()
@@ -127,7 +129,7 @@ class WebSocketConnection:
         kind = message.get("type")
         fault = self._fault_of(kind)
         if fault is not None:
-            self.faults.append(fault.say(repr(kind)[:80] if fault is Fault.UNKNOWN_MESSAGE else kind))
+            self.faults.append(fault.say(shown(kind) if fault is Fault.UNKNOWN_MESSAGE else kind))
             return
         websocket.sent(self._exchange, message, CURRENT.get())
         if kind == "websocket.send":
@@ -146,7 +148,7 @@ class WebSocketConnection:
 
     def _fault_of(self, kind: object) -> Fault | None:
         """Say what is wrong with a message of this type now."""
-        if kind not in ANSWERS | {"websocket.send", "websocket.http.response.body"}:
+        if not isinstance(kind, str) or kind not in ANSWERS | {"websocket.send", "websocket.http.response.body"}:
             return Fault.UNKNOWN_MESSAGE
         if self.is_closed:
             return Fault.AFTER_CLOSE
@@ -161,7 +163,7 @@ class WebSocketConnection:
         self.headers = checked_headers(message.get("headers") or (), self.faults, as_bytes=True)
         self.subprotocol = message.get("subprotocol")
         if self.subprotocol is not None and self.subprotocol not in self._offered:
-            self.faults.append(Fault.SUBPROTOCOL.say(repr(self.subprotocol)[:80]))
+            self.faults.append(Fault.SUBPROTOCOL.say(shown(self.subprotocol)))
 
     def _deliver(self, message: Message) -> None:
         text, data = message.get("text"), message.get("bytes")

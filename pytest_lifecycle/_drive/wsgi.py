@@ -6,6 +6,7 @@ Source of the rules: PEP 3333.
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from types import TracebackType
 from typing import IO, Any, BinaryIO, final
@@ -13,7 +14,8 @@ from urllib.parse import unquote_to_bytes
 
 from .._observe.recorder import CURRENT
 from .._trace.exchange import Exchange
-from .faults import BODILESS, CONTROL, Fault, Header, as_piece, check_length, checked_headers, checked_status
+from .._trace.faults import BODILESS, Fault, Header, as_piece, check_length
+from .._trace.wsgi_answer import fault_of_result, read_head, second_start
 from .outgoing import Outgoing
 from .wsgi_input import PiecewiseInput, WholeInput, input_of
 
@@ -74,6 +76,17 @@ def _native(text: str) -> str:
     return text.encode("utf-8").decode("latin-1")
 
 
+def raised_by_app(error: BaseException) -> BaseException:
+    """Give what the app raised: a `StopIteration` leaves `WsgiCall.pieces` as the cause of another one (PEP 479)."""
+    cause, trace = error.__cause__, error.__traceback__
+    if not isinstance(error, RuntimeError) or not isinstance(cause, StopIteration):
+        return error
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    is_ours = trace is not None and trace.tb_frame.f_code in (WsgiCall.pieces.__code__, WsgiCall._from.__code__)
+    return cause if is_ours else error
+
+
 @final
 class WsgiCall:
     """Calls an app and takes its response.
@@ -93,10 +106,11 @@ class WsgiCall:
         self._exchange = exchange
         self._input: WholeInput | PiecewiseInput = input_of(outgoing.body, exchange)
         self._environ = build_environ(outgoing, self._input)
-        self._written: list[bytes] = []
+        self._written: deque[bytes] = deque()
         self._length = 0
         self._is_started = False
         self._is_sent = False
+        self._is_ended = False
         self.status: int | None = None
         self.headers: list[Header] = []
         self.faults: list[str] = []
@@ -122,21 +136,25 @@ class WsgiCall:
         result = app(self._environ, self.start_response)
         try:
             yield from self._flush()
-            try:
-                iterator = iter(result)
-            except TypeError:
-                if isinstance(result, Iterable):
-                    raise  # its own __iter__ did
-                self.faults.append(Fault.RETURN_TYPE.say(repr(result)[:80]))
-                return
+            iterator = self._pieces_of(result)
             for piece in iterator:
                 yield from self._flush(self._checked(piece))
             yield from self._flush()
             self._finish()
+            self._is_ended = True
         finally:
             close = getattr(result, "close", None)
             if close is not None:
                 close()
+
+    def _pieces_of(self, result: Any) -> Iterator[Any]:
+        fault = fault_of_result(result)
+        if fault is None:
+            return iter(result)
+        self.faults.append(fault)
+        if isinstance(result, str):
+            result = result.encode("utf-8", "replace")
+        return iter([result] if isinstance(result, bytes) else ())
 
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None
@@ -153,22 +171,20 @@ class WsgiCall:
             finally:
                 exc_info = None  # a frame that holds its own traceback would never be freed
         elif self._is_started:
-            self.faults.append(Fault.DOUBLE_START.say())
+            self.faults.append(second_start(CURRENT.get()))
             return self._write
         self._is_started = True
-        self._exchange.log("out", "wsgi.start_response", 0, CURRENT.get())
-        if CONTROL.search(str(status)):
-            self.faults.append(Fault.STATUS_UNSAFE.say(repr(status)[:80]))
-        text = str(status).split(" ", 1)[0]
-        is_number = text.isascii() and text.isdecimal()
-        if not isinstance(status, str):
-            self.faults.append(Fault.STATUS_NATIVE.say(f"{status!r:.80} as {type(status).__name__}"))
-        self.status = checked_status(int(text) if is_number else status, self.faults)
-        self.headers = checked_headers(headers, self.faults, as_bytes=False)
+        step = CURRENT.get()
+        self._exchange.log("out", "wsgi.start_response", 0, step)
+        self.status, self.headers, faults = read_head(status, headers, step)
+        self.faults += faults
         return self._write
 
     def _write(self, piece: bytes) -> None:
         """Take a piece outside the iterable; the head is sent with the first (PEP 3333, "The write() Callable")."""
+        if self._is_ended:
+            self.faults.append(Fault.BODY_AFTER_END.say("a piece by write()"))
+            return
         self._is_sent = True
         self._written.append(as_piece(piece, self.faults))
 
@@ -182,7 +198,7 @@ class WsgiCall:
         """Give what was written by `write`, then this piece; empty ones and what has no body are passed over."""
         carries = self._method != "HEAD" and self.status not in BODILESS
         while self._written or piece:
-            out, piece = (self._written.pop(0), piece) if self._written else (piece, b"")
+            out, piece = (self._written.popleft(), piece) if self._written else (piece, b"")
             self._length += len(out)
             self._is_sent = self._is_sent or bool(out)
             if out:

@@ -49,7 +49,8 @@ class WholeInput(io.BytesIO):
     def readinto(self, buffer: Buffer, /) -> int:
         """Fill the buffer."""
         size = super().readinto(buffer)
-        self._exchange.read(size, CURRENT.get())
+        with memoryview(buffer).cast("B") as view:
+            self._exchange.read(bytes(view[:size]), CURRENT.get())
         return size
 
     def readline(self, size: int | None = -1, /) -> bytes:
@@ -59,14 +60,14 @@ class WholeInput(io.BytesIO):
     def readlines(self, size: int | None = None, /) -> list[bytes]:
         """Read all lines."""
         lines = super().readlines(size)
-        self._exchange.read(sum(map(len, lines)), CURRENT.get())
+        self._exchange.read(b"".join(lines), CURRENT.get())
         return lines
 
     def __next__(self) -> bytes:
         return self._noted(super().__next__())
 
     def _noted(self, data: bytes) -> bytes:
-        self._exchange.read(len(data), CURRENT.get())
+        self._exchange.read(data, CURRENT.get())
         return data
 
 
@@ -85,7 +86,7 @@ class BodyReader(io.RawIOBase):
     def __init__(self, pieces: Iterable[bytes], exchange: Exchange) -> None:
         self._pieces = iter(pieces)
         self._exchange = exchange
-        self._rest = b""
+        self._rest = memoryview(b"")
         self.error: Exception | None = None
 
     def readable(self) -> bool:
@@ -103,11 +104,12 @@ class BodyReader(io.RawIOBase):
                 raise
             if piece is None:
                 break
-            self._rest = piece
+            self._rest = memoryview(piece)
         with memoryview(buffer).cast("B") as view:
             size = min(len(view), len(self._rest))
-            view[:size], self._rest = self._rest[:size], self._rest[size:]
-        self._exchange.read(size, CURRENT.get())
+            given, self._rest = bytes(self._rest[:size]), self._rest[size:]
+            view[:size] = given
+        self._exchange.read(given, CURRENT.get())
         return size
 
 

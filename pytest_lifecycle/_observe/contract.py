@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from .probe import Expected, Probe
 
 if TYPE_CHECKING:
+    from .._trace.declared import Declared
     from .._trace.span import Span
+
+Inside = Callable[[object], "Declared | None"]
+"""Gives what an app inside of another one declares, whatever its framework; None where no adapter knows it."""
 
 
 class Watcher(Protocol):
@@ -49,6 +53,21 @@ class Adapter:
 
     def failed(self, span: Span, error: BaseException) -> None:
         """Look at an exception that leaves a handler: for what only a refusal tells of. It may raise nothing."""
+
+    def declared(self, app: object, inside: Inside) -> Declared | None:
+        """Give what an app declares, without a request; None for an app that is not this library's.
+
+        It names all exactly as the spans do. It may not call the app, change it, or have it build anything.
+
+        Args:
+            app: Any app.
+            inside: Asks all adapters about an app inside of this one: a mounted one, or one that a wrapper holds.
+        """
+        return None
+
+    def state_of(self, app: object) -> object:
+        """Give what changes as the declared parts of an app do, at next to no cost: such as how many routes it has."""
+        return None
 
     def attach(self, watcher: Watcher) -> None:
         """Take the observer to ask; called as the adapter becomes active."""

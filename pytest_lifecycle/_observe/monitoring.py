@@ -84,13 +84,16 @@ class MonitoringSource:
             if self._discoverer == self._watcher:
                 sys.monitoring.restart_events()  # it may have been switched off before it was named
 
+    def look_again(self, code: types.CodeType) -> None:
+        """Do nothing: it is asked at each event."""
+
     def _callbacks(self, events: Any) -> list[tuple[int, int, Any]]:
         """Build the callbacks, by tool and event: closures, since each event of a watched function goes through one.
 
         `getframe(1)` is the watched function's frame. Nothing may escape into the app: a fault of ours ends here.
         """
         recorder, by_watcher = self._recorder, self._started_by_watcher
-        watched_code, started, ended = recorder.table.get, recorder.started, recorder.ended
+        watched_code, started, ended, broke = recorder.table.get, recorder.started, recorder.ended, recorder.broke
         getframe, disable = sys._getframe, sys.monitoring.DISABLE
 
         def on_first_start(code: types.CodeType, offset: int) -> object:
@@ -107,8 +110,10 @@ class MonitoringSource:
                         started(watched, frame)
                 if watched is None or not watched.is_live or key in by_watcher:
                     return disable
-            except Exception:
-                return None
+            except RecursionError:
+                return None  # the app's own; another call would raise it here
+            except Exception as fault:
+                broke(fault)
             return None
 
         def on_start(code: types.CodeType, offset: int) -> None:
@@ -116,40 +121,52 @@ class MonitoringSource:
                 watched = watched_code(id(code))
                 if watched is not None:
                     started(watched, getframe(1))
-            except Exception:
+            except RecursionError:
                 return
+            except Exception as fault:
+                broke(fault)
 
         def on_return(code: types.CodeType, offset: int, result: object) -> None:
             try:
                 ended(getframe(1), result, None)
-            except Exception:
+            except RecursionError:
                 return
+            except Exception as fault:
+                broke(fault)
 
         def on_yield(code: types.CodeType, offset: int, value: object) -> None:
             try:
                 recorder.yielded(getframe(1))
-            except Exception:
+            except RecursionError:
                 return
+            except Exception as fault:
+                broke(fault)
 
         def on_resume(code: types.CodeType, offset: int) -> None:
             try:
                 recorder.resumed(getframe(1))
-            except Exception:
+            except RecursionError:
                 return
+            except Exception as fault:
+                broke(fault)
 
         def on_unwind(code: types.CodeType, offset: int, error: BaseException) -> None:
             try:
                 if watched_code(id(code)) is not None:
                     ended(getframe(1), None, error)
-            except Exception:
+            except RecursionError:
                 return
+            except Exception as fault:
+                broke(fault)
 
         def on_throw(code: types.CodeType, offset: int, error: BaseException) -> None:
             try:
                 if code.co_flags & GENERATOR and watched_code(id(code)) is not None:
                     recorder.resumed(getframe(1), error)
-            except Exception:
+            except RecursionError:
                 return
+            except Exception as fault:
+                broke(fault)
 
         discoverer, watcher = self._discoverer, self._watcher
         return [

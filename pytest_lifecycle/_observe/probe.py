@@ -6,7 +6,7 @@ import functools
 import inspect
 import types
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, final
+from typing import TYPE_CHECKING, Any, NamedTuple, cast, final
 
 from .._trace.facts import shortened
 from .._trace.span import Kind, Span
@@ -115,10 +115,11 @@ class Probe:
         passing: Called with the frame and the span around it, as a call inside a request starts, and nothing else is:
             for what is called so often that a `Call` costs too much.
         raising: Called with the span (without one: the span around it) and the exception that left the call.
-        carries: Whether a coroutine that the call returns without awaiting it belongs to the call:
-            its span then ends with that coroutine.
+        carries: The type of coroutine or generator that belongs to the call which returns it without running it:
+            its span then ends with that.
         inherits: Gives the span that a call without one belongs to: a thread runs it for somebody else.
         adapter: The name of the adapter, for its faults; the observer sets it.
+        is_off: Whether it failed; the observer sets it.
 
     Callbacks keep no frame, request or response. One that raises is switched off and named in `Trace.warnings`.
 
@@ -138,6 +139,7 @@ class Probe:
         "entering",
         "first",
         "inherits",
+        "is_off",
         "kind",
         "leaving",
         "name",
@@ -165,7 +167,7 @@ class Probe:
         raising: Callable[[Span, BaseException], None] | None = None,
         answering: Callable[[Span, BaseException | None], None] | None = None,
         passing: Callable[[types.FrameType, Span], None] | None = None,
-        carries: bool = False,
+        carries: type | None = None,
         inherits: Callable[[Call], Span | None] | None = None,
     ) -> None:
         code = code_of(target)
@@ -192,6 +194,7 @@ class Probe:
         is_constant = describe is None and isinstance(self.name, str)
         self.constant = Step(kind, str(self.name), self.target, builtin) if is_constant else None
         self.adapter = ""
+        self.is_off = False
 
     @property
     def reads_nothing(self) -> bool:
@@ -225,31 +228,44 @@ class Expected(dict[int, Probe]):
 
 def unwrapped(function: object) -> object:
     """Follow partials and bound methods to the function that holds the code."""
+    kept: Any = function
     while True:
-        if isinstance(function, functools.partial | functools.partialmethod):
-            function = function.func
-        elif isinstance(function, types.MethodType | staticmethod | classmethod):
-            function = function.__func__
+        kind = type(kept)
+        if issubclass(kind, functools.partial | functools.partialmethod):
+            kept = kept.func
+        elif issubclass(kind, types.MethodType | staticmethod | classmethod):
+            kept = kept.__func__
         else:
-            return function
+            return kept
 
 
 def code_of(function: object) -> types.CodeType | None:
-    """Give the code object that runs when this is called; None where it is compiled."""
+    """Give the code object that runs when this is called; None where it is compiled.
+
+    Types are asked, never the object: a proxy outside its context raises for whatever it is asked.
+    """
     if type(function) is types.FunctionType:
         return function.__code__
-    function = unwrapped(function)
-    if isinstance(function, types.FunctionType):
-        return function.__code__
-    if isinstance(function, types.CodeType):
-        return function
-    if isinstance(function, property):
-        return code_of(function.fget)
-    if isinstance(function, type):
-        return code_of(unwrapped(function.__init__))  # type: ignore[misc]
-    call = getattr(type(function), "__call__", None)
-    call = unwrapped(call)
-    return call.__code__ if isinstance(call, types.FunctionType) else None
+    inner: Any = unwrapped(function)
+    kind = type(inner)
+    if kind is types.FunctionType:
+        return inner.__code__  # type: ignore[no-any-return]
+    if kind is types.CodeType:
+        return inner  # type: ignore[no-any-return]
+    if issubclass(kind, property):
+        return code_of(inner.fget)
+    if issubclass(kind, type):
+        return code_of(unwrapped(inner.__init__))
+    call = unwrapped(getattr(kind, "__call__", None))
+    return call.__code__ if type(call) is types.FunctionType else None
+
+
+def attribute_of(held: object, name: str) -> Any:
+    """Give an attribute of an app's object; None where it has none, and where it raises as it is asked."""
+    try:
+        return getattr(held, name, None)
+    except Exception:
+        return None
 
 
 def plain_name(qualname: str) -> str:
@@ -259,11 +275,11 @@ def plain_name(qualname: str) -> str:
 
 def bound_arguments(function: object) -> int:
     """Say how many leading arguments of the code are bound already: `self`, and those of a partial."""
-    count = 0
-    while isinstance(function, functools.partial):
-        count += len(function.args)
-        function = function.func
-    return count if isinstance(function, types.FunctionType) else count + 1
+    count, inner = 0, cast("Any", function)
+    while issubclass(type(inner), functools.partial):
+        count += len(inner.args)
+        inner = inner.func
+    return count if type(inner) is types.FunctionType else count + 1
 
 
 def arguments_of(frame: types.FrameType) -> dict[str, str]:
@@ -278,22 +294,20 @@ def arguments_of(frame: types.FrameType) -> dict[str, str]:
 def name_of(function: object) -> str:
     """Name a callable as a trace shows it: a function by its own name, an object by its class."""
     function = unwrapped(function)
-    if isinstance(function, types.CodeType):
+    if type(function) is types.CodeType:
         return plain_name(function.co_qualname)
-    qualname = getattr(function, "__qualname__", None)
-    if not isinstance(qualname, str):
-        qualname = type(function).__qualname__
-    return plain_name(qualname)
+    qualname = attribute_of(function, "__qualname__")
+    return plain_name(qualname if type(qualname) is str else type(function).__qualname__)
 
 
 def location_of(function: object) -> str:
     """Say where a callable is, as ``"module:qualname"``."""
-    function = unwrapped(function)
-    if isinstance(function, types.CodeType):
-        return f":{function.co_qualname}"
-    if not isinstance(function, types.FunctionType | type):
-        function = type(function)
-    return f"{function.__module__}:{function.__qualname__}"
+    inner: Any = unwrapped(function)
+    if type(inner) is types.CodeType:
+        return f":{inner.co_qualname}"
+    if not issubclass(type(inner), types.FunctionType | type):
+        inner = type(inner)
+    return f"{inner.__module__}:{inner.__qualname__}"
 
 
 def nested_code(function: object, *names: str) -> list[types.CodeType]:
@@ -323,7 +337,7 @@ def handler_chain(
     """
     chain: list[object] = [function]
     while True:
-        inner = getattr(unwrapped(chain[-1]), "__wrapped__", None)
+        inner = attribute_of(unwrapped(chain[-1]), "__wrapped__")
         if inner is None or len(chain) > 100:
             break
         chain.append(inner)

@@ -18,13 +18,14 @@ from typing import Any, final
 
 from .._trace.span import Span
 from .probe import Probe
-from .recorder import GENERATOR, SUSPENDABLE, Recorder, UnseenError, Watched
+from .recorder import GENERATOR, SUSPENDABLE, Recorder, UnseenError
+from .watching import Watched
 
 RETURNS = frozenset(dis.opmap[name] for name in ("RETURN_VALUE", "RETURN_CONST") if name in dis.opmap)
 RESUME = dis.opmap["RESUME"]
 YIELDS = frozenset({dis.opmap["YIELD_VALUE"], RESUME})
-KEPT_UNSEEN = 200
-"""How many unwound spans wait for their exception; the oldest give up."""
+KEPT_UNSEEN = 1000
+"""How many unwound spans wait for their exception: as many as a stack is deep. The oldest give up."""
 
 _UNSEEN = UnseenError()
 _UNKNOWN: Any = object()
@@ -76,6 +77,7 @@ class ProfilingSource:
         self._bytecode: dict[int, bytes] = {}  # `co_code` makes a copy each time
         self._thrown: dict[int, int] = {}
         self._unseen: list[tuple[Span, Probe, types.FrameType]] = []
+        self._looked_at = (0, 0)
         self._callback = self._make_callback()
         self._displaced: Any = None
 
@@ -116,8 +118,11 @@ class ProfilingSource:
             sys.setprofile(None)
 
     def attach(self, code: types.CodeType, *, discovered: bool, starts_only: bool) -> None:
-        """Deliver this code's events from now on."""
-        self._known[id(code)] = self._recorder.table.get(id(code))
+        """Do nothing: the events of all code are delivered."""
+
+    def look_again(self, code: types.CodeType) -> None:
+        """Forget whether this code is watched: that has changed."""
+        self._known.pop(id(code), None)
 
     def _make_callback(self) -> ProfileFunction:
         """Build the profile function: a closure, since each Python call of the process goes through it."""
@@ -146,15 +151,16 @@ class ProfilingSource:
     def _find(self, frame: types.FrameType) -> Watched | None:
         code = frame.f_code
         self._alive.append(code)
-        self._known[id(code)] = None
+        table = self._recorder.table
         try:
-            watched = self._recorder.table.get(id(code)) or self._recorder.discovered(code, frame)
-        except Exception:  # a fault of ours: the app goes on
+            watched = table.get(id(code)) or self._recorder.discovered(code, frame)
+        except Exception as fault:  # of ours: the app goes on
             watched = None
-        if watched is not None and not watched.is_live:
-            watched = None
-        self._known[id(code)] = watched
-        return watched
+            self._recorder.broke(fault)
+        self._known[id(code)] = watched if watched is not None and watched.is_live else None
+        if table.get(id(code)) is not watched:  # another thread was quicker
+            self._known[id(code)] = watched = table[id(code)]
+        return watched if watched is not None and watched.is_live else None
 
     def _call(self, watched: Watched, frame: types.FrameType) -> None:
         try:
@@ -164,14 +170,16 @@ class ProfilingSource:
             opcode, argument = self._instruction(frame)
             if opcode == RESUME and argument == 0:
                 self._recorder.started(watched, frame)
-            elif id(frame) in self._recorder.open:
+            elif id(frame) in self._recorder.open or id(frame) in self._recorder.carried:
                 thrown = opcode != RESUME
                 if thrown:
                     self._thrown[id(frame)] = frame.f_lasti
                 if frame.f_code.co_flags & GENERATOR:
                     self._recorder.resumed(frame, sys.exc_info()[1] if thrown else None)
-        except Exception:  # a fault of ours: the app goes on
-            return
+        except RecursionError:
+            return  # the app's own; another call would raise it here
+        except Exception as fault:  # of ours: the app goes on
+            self._recorder.broke(fault)
 
     def _return(self, frame: types.FrameType, value: Any) -> None:
         try:
@@ -184,8 +192,10 @@ class ProfilingSource:
                     self._recorder.yielded(frame)
             else:
                 self._unwound(frame)
-        except Exception:
+        except RecursionError:
             return
+        except Exception as fault:
+            self._recorder.broke(fault)
 
     def _instruction(self, frame: types.FrameType) -> tuple[int, int]:
         """Give the opcode that ran last and, for RESUME, where it resumes (0: a first entry)."""
@@ -206,18 +216,21 @@ class ProfilingSource:
     def _resolve(self) -> None:
         """Find which exception crossed the spans that unwound: the one being handled now, if it passed their frames."""
         error = sys.exc_info()[1]
-        if error is None or error.__traceback__ is None:
-            return
-        self.resolve(error)
+        if error is not None and self._looked_at != (id(error), len(self._unseen)):
+            self.resolve(error)
+            self._looked_at = (id(error), len(self._unseen))
 
     def resolve(self, error: BaseException) -> None:
         """Give this exception, and those it came of, to the spans whose frames are in their tracebacks."""
         owners: dict[int, BaseException] = {}
-        for related in _related(error):
-            traceback = related.__traceback__
-            while traceback is not None:
-                owners.setdefault(id(traceback.tb_frame), related)
-                traceback = traceback.tb_next
+        try:
+            for related in _related(error):
+                traceback = related.__traceback__
+                while traceback is not None:
+                    owners.setdefault(id(traceback.tb_frame), related)
+                    traceback = traceback.tb_next
+        except Exception:  # the exception's own attributes raise
+            return
         found = [entry for entry in self._unseen if id(entry[2]) in owners]
         if found:
             self._unseen[:] = [entry for entry in self._unseen if id(entry[2]) not in owners]

@@ -11,10 +11,11 @@ import types
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Protocol, final
+from typing import TYPE_CHECKING, Protocol, final
 
 from .._trace.span import Kind, Span
 from .probe import Call, Expected, Probe, arguments_of
+from .watching import Watched, is_exhaustion, said
 
 if TYPE_CHECKING:
     from .._trace.exchange import Exchange
@@ -35,36 +36,14 @@ class UnseenError(BaseException):
     """Stands for an exception that was seen to pass, but not which one it was (profiling, CPython 3.11)."""
 
 
-@final
-class Watched:
-    """A code object that is watched, with the probes on it.
-
-    Attributes:
-        code: The code object.
-        probes: What its calls are.
-        expectable: Whether a call of it may be expected beneath some step.
-        named: Those that an adapter named for a library's own function; the others belong to some app.
-    """
-
-    __slots__ = ("code", "expectable", "named", "probes")
-
-    def __init__(self, code: types.CodeType) -> None:
-        self.code = code  # keeps it alive: ids are keys
-        self.probes: list[Probe] = []
-        self.expectable = False
-        self.named: tuple[Probe, ...] | None = None
-
-    @property
-    def is_live(self) -> bool:
-        """Whether a call of it may be a step; the code of a function that is passed over never is."""
-        return self.expectable or bool(self.probes)
-
-
 class Source(Protocol):
     """Where events come from."""
 
     def attach(self, code: types.CodeType, *, discovered: bool, starts_only: bool) -> None:
         """Deliver the events of this code from now on."""
+
+    def look_again(self, code: types.CodeType) -> None:
+        """Whether this code is watched has changed."""
 
 
 @final
@@ -75,6 +54,7 @@ class Recorder:
         discover: Gives a probe for code that no adapter named but that is a step by its shape, else None.
         publish: Called with each exchange that the observer itself opened, once it is over.
         failed: Called with the span of a handler and the exception that left it.
+        pending: Where a fault is noted that no request is known for: the next one that ends tells of it.
         keeps_arguments: Whether the arguments of handlers are noted.
     """
 
@@ -83,6 +63,7 @@ class Recorder:
         discover: Callable[[types.CodeType, types.FrameType], Probe | None],
         publish: Callable[[Exchange], object],
         failed: Callable[[Span, BaseException], None],
+        pending: list[str],
         *,
         keeps_arguments: bool = False,
     ) -> None:
@@ -93,6 +74,7 @@ class Recorder:
         self._discover = discover
         self._publish = publish
         self._failed = failed
+        self._pending = pending
         self._keeps_arguments = keeps_arguments
 
     # -- what is watched
@@ -109,24 +91,26 @@ class Recorder:
         if probe.reads_nothing:
             self.table.setdefault(id(probe.code), Watched(probe.code))
             return
-        watched = self._watched(probe.code, discovered=discovered, starts_only=probe.starts_only)
-        watched.probes.append(probe)
+        self._add(Watched(probe.code, [probe]), discovered=discovered, starts_only=probe.starts_only)
 
     def expect(self, span: Span, expected: Expected) -> None:
         """Watch these functions: a call beneath the span is a step, any other call is none."""
         if expected.watcher is not self:
             for probe in expected.values():
-                self._watched(probe.code).expectable = True
+                self._add(Watched(probe.code, expectable=True))
             expected.watcher = self
         span.expected = {**span.expected, **expected} if span.expected else expected
 
-    def _watched(self, code: types.CodeType, *, discovered: bool = False, starts_only: bool = False) -> Watched:
-        watched = self.table.get(id(code))
-        if watched is None:
-            watched = self.table[id(code)] = Watched(code)
+    def _add(self, found: Watched, *, discovered: bool = False, starts_only: bool = False) -> None:
+        """Watch more code, or more of it. Other threads run it meanwhile: they see it once all is in place."""
         if self.source is not None:
-            self.source.attach(code, discovered=discovered, starts_only=starts_only)
-        return watched
+            self.source.attach(found.code, discovered=discovered, starts_only=starts_only)
+        watched = self.table.setdefault(id(found.code), found)
+        if watched is not found and not discovered:  # what is discovered twice is the same
+            watched.probes += found.probes
+            watched.expectable |= found.expectable
+        if self.source is not None:
+            self.source.look_again(found.code)
 
     def discovered(self, code: types.CodeType, frame: types.FrameType) -> Watched | None:
         """Look at code that runs for the first time; give what watches it now, or None."""
@@ -147,7 +131,8 @@ class Recorder:
         if watched.expectable and parent is not None:
             expected = self._expectation(parent, id(watched.code))
             if expected is not None:
-                self._begin(expected, frame, parent)
+                if not expected.is_off:
+                    self._begin(expected, frame, parent)
                 return
         for probe in watched.probes:
             self._begin(probe, frame, parent)
@@ -193,7 +178,7 @@ class Recorder:
                 return
             step = probe.constant or (probe.describe or probe.step)(call)
         except Exception as fault:
-            self._fault(probe, fault, parent)
+            self._fault(probe, fault, previous)  # what was opened for this call never was: an inner one opens it
             return
         if step is None:
             return
@@ -244,7 +229,7 @@ class Recorder:
         """
         span = self.open.pop(id(frame), None)
         if span is not None:
-            if result is not None and span._probe.carries and self._carry(span, result):
+            if type(result) is span._probe.carries and self._carry(span, result):
                 return
             self._leave(span, result, error)
         if self.carried and (carried := self.carried.pop(id(frame), None)) is not None:
@@ -260,6 +245,9 @@ class Recorder:
         try:
             if probe.answering is not None and not span.reached_inner:
                 probe.answering(span, error)
+        except Exception as fault:
+            self._fault(probe, fault, span)
+        try:
             if probe.leaving is not None and span._frame is not None:
                 call = Call(probe, span._frame, span.parent)
                 call.span = span if probe.span else None
@@ -267,6 +255,8 @@ class Recorder:
                 probe.leaving(call)
         except Exception as fault:
             self._fault(probe, fault, span)
+        if span.kind is Kind.HANDLER and span._frame is not None:
+            span.source = (span._frame.f_code.co_filename, span._frame.f_code.co_firstlineno)
         span.close()
         if not probe.span:
             if probe.inherits is not None:
@@ -278,6 +268,7 @@ class Recorder:
             self._restore(span, previous)
         exchange = span.exchange
         if exchange is not None and exchange.outermost is span:
+            exchange.broke_off = error is not None
             self._publish(exchange)
 
     def raised(self, span: Span, probe: Probe, error: BaseException) -> None:
@@ -307,12 +298,20 @@ class Recorder:
             return False
         if id(frame) not in self.carried:
             if self.discovered(frame.f_code, frame) is None:
-                self._watched(frame.f_code)
+                self._add(Watched(frame.f_code, expectable=True))
             self.carried[id(frame)] = ([], frame)
         self.carried[id(frame)][0].append(span)
         span.pause()
         self._restore(span, span._previous)
         return True
+
+    def settle(self, exchange: Exchange) -> None:
+        """End the spans of a request that is over whose coroutine or generator nobody has begun."""
+        for key, (spans, _) in list(self.carried.items()):
+            if spans[0].exchange is exchange:
+                del self.carried[key]
+                for span in spans:
+                    self._leave(span, None, None)
 
     def _enter_carriers(self, frame: types.FrameType) -> None:
         """Go on with the spans that this frame carries, the outermost first."""
@@ -349,14 +348,25 @@ class Recorder:
 
     def _fault(self, probe: Probe, fault: Exception, span: Span | None) -> None:
         """Switch off a probe that raised and name it once; the request goes on."""
-        for watched in self.table.values():
-            if probe in watched.probes:
-                watched.probes.remove(probe)
+        probe.is_off = not is_exhaustion(fault)
+        watched = self.table.get(id(probe.code))
+        if probe.is_off and watched is not None:  # a new list: the old one may be gone through right now
+            watched.probes = [other for other in watched.probes if other is not probe]
+        rest = "that probe is off, the rest of the trace stands" if probe.is_off else "the rest of the trace stands"
+        sentence = (
+            f"the {probe.adapter or 'generic'} adapter failed in its probe on {probe.target.replace(':', '.')}"
+            f" ({said(fault)}); {rest}."
+        )
         if span is not None and span.exchange is not None:
-            span.exchange.warn(
-                f"the {probe.adapter or 'generic'} adapter failed in its probe on {probe.target}"
-                f" ({type(fault).__name__}: {fault}); that probe is off, the rest of the trace stands."
-            )
+            span.exchange.warn(sentence)
+        elif sentence not in self._pending:
+            self._pending.append(sentence)
+
+    def broke(self, fault: Exception) -> None:
+        """Note on the running request that the observer itself failed."""
+        span = CURRENT.get()
+        if span is not None and span.exchange is not None:
+            span.exchange.warn(f"the observer failed ({said(fault)}): steps of this request may be missing.")
 
     def let_go(self) -> None:
         """Drop all that belongs to apps: functions of theirs, and steps still open."""
@@ -366,7 +376,7 @@ class Recorder:
                 del self.table[key]
             else:
                 watched.expectable = False
-                watched.probes[:] = watched.named  # one that failed is tried again
+                watched.probes = [*watched.named]  # one that failed is tried again
 
     def forget(self) -> None:
         """Drop all that is watched, and steps still open."""
@@ -389,10 +399,3 @@ def _frame_to_come(result: object) -> types.FrameType | None:
     if isinstance(result, types.GeneratorType) and inspect.getgeneratorstate(result) == inspect.GEN_CREATED:
         return result.gi_frame
     return None
-
-
-def probes_of(adapter: Any) -> Iterable[Probe]:
-    """Give an adapter's probes, each knowing whose it is."""
-    for probe in adapter.probes():
-        probe.adapter = adapter.name
-        yield probe

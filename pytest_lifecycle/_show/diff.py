@@ -1,15 +1,16 @@
-"""Two paths compared, in words: which step is missing, extra, moved or different."""
+"""Two paths, or two sets of headers, compared in words: what is missing, extra, moved or different."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from itertools import groupby
 from typing import Final, TypeGuard, final
 
 from .escape import escape
+from .redact import ACTIVE
 
 _STEP: Final = re.compile(
     r"(middleware|hook|decorator|route|dependency|validation|handler|background|template|query|outbound) \S"
@@ -180,3 +181,20 @@ def explain_lists(left: list[object], right: list[object]) -> list[str] | None:
     actual, expected = [str(step) for step in left], [str(step) for step in right]
     lines = explain(actual, expected)
     return [f"trace path == expected path ({lines[0]})", *lines[1:]] if lines else None
+
+
+def explain_headers(left: Mapping[str, str], right: Mapping[str, str]) -> list[str]:
+    """Explain a failed ``left == right`` of headers without their secrets; the left one is taken for the actual one."""
+    redactor = ACTIVE.get()
+    lines = []
+    for name in dict.fromkeys((*left, *right)):
+        actual, expected = (
+            repr(redactor.value(name, str(side[name]))) if name in side else "" for side in (left, right)
+        )
+        if not expected:
+            lines.append(f"extra: {name}: {actual}")
+        elif not actual:
+            lines.append(f"missing: {name}: {expected}")
+        elif left[name] != right[name]:
+            lines.append(f"different: {name} is {actual}, expected {expected}")
+    return [escape(line) for line in lines]

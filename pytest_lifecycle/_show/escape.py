@@ -1,9 +1,16 @@
-"""Text that came from a request, made harmless for a terminal."""
+"""Text that came from a request, made harmless for a terminal and for the log of a CI service."""
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 ELLIPSIS = "…"
 """Stands where text was cut."""
+
+
+_COMMAND: Final = re.compile(r"^(?P<before>\s*):(?=:)|#(?=#\w*\[)")
+"""What a CI service would obey: ``::error::`` where a line begins, ``##[error]`` and ``##vso[`` anywhere in it."""
 
 
 def escape(text: str) -> str:
@@ -11,10 +18,17 @@ def escape(text: str) -> str:
 
     That is everything `str.isprintable` calls not printable: control characters and line breaks, marks that change
     the direction of text, invisible marks, lone surrogates, every space but the usual one.
+    So is the first character of what a CI service would obey: ``"::error::"`` becomes ``"\\x3a:error::"``.
     """
+    if "::" in text or "##" in text:
+        text = _COMMAND.sub(_disarmed, text)
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else _escaped(char) for char in text)
+
+
+def _disarmed(found: re.Match[str]) -> str:
+    return (found["before"] or "") + _escaped(found[0][-1])
 
 
 def _escaped(char: str) -> str:

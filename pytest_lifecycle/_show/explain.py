@@ -9,7 +9,8 @@ from .._trace.facts import Outcome
 from .._trace.span import Kind
 from .._trace.story import culprit
 from .escape import shown
-from .redact import ACTIVE, Redactor
+from .redact import Redactor
+from .secrets import redactor_of
 
 if TYPE_CHECKING:
     from .._trace.trace import Trace
@@ -27,7 +28,7 @@ def why(trace: Trace, *, redactor: Redactor | None = None) -> list[str]:
         trace: The request.
         redactor: What takes secrets out; None for the one of the running configuration.
     """
-    redactor = redactor or ACTIVE.get()
+    redactor = redactor_of(trace, redactor)
     status = "no response" if trace.status is None else str(trace.status)
     lines = [*_reason(trace, redactor), *_bypassed(trace)]
     return [f"{status}: {lines[0]}", *lines[1:]]
@@ -58,7 +59,7 @@ def _reason(trace: Trace, redactor: Redactor) -> Iterator[str]:
 
 def _issues(prefix: str, issues: list[Any], redactor: Redactor) -> Iterator[str]:
     for issue in issues[:ISSUE_LIMIT]:
-        where = ".".join(map(str, issue.loc)) or "the whole"
+        where = redactor.known.out_of(".".join(map(str, issue.loc))) or "the whole"
         message = redactor.issue(issue.loc, issue.message)
         yield f"{prefix} {_named(where)} ({'[redacted]' if message is None else shown(message, TEXT_LIMIT)})"
     if len(issues) > ISSUE_LIMIT:
@@ -79,7 +80,8 @@ def _crash(trace: Trace, redactor: Redactor) -> str:
         return "the app failed"
     raised = crashes[-1]
     message = redactor.text(raised.message)
-    text = f"{_named(raised.type)}{f'({shown(message, TEXT_LIMIT)})' if message else ''} raised in {raised.raised_in}"
+    said = f"({shown(message, TEXT_LIMIT)})" if message else ""
+    text = f"{_named(raised.type)}{said} raised in {_named(raised.raised_in)}"
     if raised.crossed:
         text += f", crossed {', '.join(map(_named, raised.crossed))}"
     answered_by = raised.handled_by or _sender(trace)
@@ -136,7 +138,7 @@ def _asked(trace: Trace, redactor: Redactor) -> str:
 
 
 def _nearest(trace: Trace, redactor: Redactor) -> str:
-    return f"; nearest {shown(redactor.text(trace.nearest[0]), TEXT_LIMIT)}" if trace.nearest else ""
+    return f"; nearest {shown(redactor.known.out_of(trace.nearest[0]), TEXT_LIMIT)}" if trace.nearest else ""
 
 
 def _named(name: str) -> str:

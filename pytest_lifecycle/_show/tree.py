@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final, final
 from .._trace.facts import Outcome, Refusal, Verdict
 from .._trace.span import Kind, Span
 from .._trace.story import path_entry, unwrapped, verdict_of
-from .escape import escape, shown
-from .redact import ACTIVE, Redactor
+from .escape import shown
+from .redact import Redactor
+from .secrets import redactor_of
 
 if TYPE_CHECKING:
     from .._trace.facts import RaisedException
@@ -56,14 +57,14 @@ def render(trace: Trace, *, builtin: bool = False, redactor: Redactor | None = N
         builtin: Whether to show the framework's own parts too. Without it their steps stand where they would have.
         redactor: What takes secrets out; None for the one of the running configuration.
     """
-    redactor = redactor or ACTIVE.get()
+    redactor = redactor_of(trace, redactor)
     lines = [headline(trace, redactor=redactor), *_tree(trace, builtin, redactor), *_notes(trace, redactor)]
     return "\n".join(line.rstrip() for line in lines)
 
 
 def headline(trace: Trace, *, redactor: Redactor | None = None) -> str:
     """Give the request and its answer in one line: ``"GET /orders/42 -> 200 handled 3.1 ms"``."""
-    redactor = redactor or ACTIVE.get()
+    redactor = redactor_of(trace, redactor)
     if trace.protocol == "lifespan":
         return f"{trace.method} -> {trace.path[-1].partition(' ')[2]} {time(trace.duration)}"
     url = _LOCAL.sub("", redactor.url(trace.url, trace.path_params)) or "/"
@@ -123,11 +124,12 @@ def _with_last(spans: Sequence[Span]) -> Iterator[tuple[Span, bool]]:
 def _tree(trace: Trace, builtin: bool, redactor: Redactor) -> Iterator[str]:
     found = rows(trace.root, builtin=builtin)
     raised = {id(unwrapped(known.exception)): _raised(known, redactor) for known in trace.exceptions if known.exception}
+    passed_on = _passed_on(trace.root)
     kept = found[:STEP_LIMIT]
     texts = [_branches(row.lasts) + label(row.span) for row in kept]
     column = min(max(map(len, texts), default=0), COLUMN_LIMIT)
     for text, row in zip(texts, kept, strict=True):
-        yield f"{text:<{column}} {time(row.span.duration):>8}{_marks(row.span, raised)}"
+        yield f"{text:<{column}} {time(row.span.duration):>8}{_marks(row.span, raised, passed_on)}"
     if len(found) > STEP_LIMIT:
         yield f"... {len(found) - STEP_LIMIT} more steps are not shown"
 
@@ -137,15 +139,27 @@ def _branches(lasts: tuple[bool, ...]) -> str:
     return bars + ("└─ " if lasts[-1] else "├─ ")
 
 
-def _marks(span: Span, raised: dict[int, str]) -> str:
+def _passed_on(root: Span) -> set[tuple[int, int]]:
+    """Give the steps that an exception reached from further inside, each by its `id` and that of the exception."""
+    found: set[tuple[int, int]] = set()
+    for span in root.walk():
+        if span.exception is not None:
+            error = id(unwrapped(span.exception))
+            for around in span.ancestors():
+                if (id(around), error) in found:
+                    break
+                found.add((id(around), error))
+    return found
+
+
+def _marks(span: Span, raised: dict[int, str], passed_on: set[tuple[int, int]]) -> str:
     marks = [name for name in ("cached", "overridden") if span.attributes.get(name) is True]
     if span.short_circuited:
         marks.append("answered itself")
     if span.exception is not None:
         error = unwrapped(span.exception)
         name = shown(type(error).__qualname__, NAME_LIMIT)
-        below = (step.exception for step in span.walk() if step is not span)
-        is_passed_on = any(known is not None and unwrapped(known) is error for known in below)
+        is_passed_on = (id(span), id(error)) in passed_on
         marks.append(f"passed on {name}" if is_passed_on else f"raised {raised.get(id(error), name)}")
     return "".join(f"  {mark}" for mark in marks)
 
@@ -174,16 +188,16 @@ def _notes(trace: Trace, redactor: Redactor) -> Iterator[str]:
 
 def _issues(trace: Trace, redactor: Redactor) -> Iterator[str]:
     for issue in trace.validation_errors:
-        where = shown(".".join(map(str, issue.loc)), NAME_LIMIT)
+        where = shown(redactor.known.out_of(".".join(map(str, issue.loc))), NAME_LIMIT)
         what = redactor.issue(issue.loc, issue.message)
         text = "[redacted]" if what is None else shown(what, NAME_LIMIT)
-        kind = f" ({shown(issue.type, NAME_LIMIT)})" if issue.type else ""
+        kind = f" ({shown(redactor.text(issue.type), NAME_LIMIT)})" if issue.type else ""
         yield f"invalid: {where}: {text}{kind}"
 
 
 def _refused(trace: Trace, redactor: Redactor) -> Iterator[str]:
     if trace.refusal in (Refusal.NOT_FOUND, Refusal.METHOD):
-        yield from (f"nearest: {shown(redactor.text(route), 2 * NAME_LIMIT)}" for route in trace.nearest[:1])
+        yield from (f"nearest: {shown(redactor.known.out_of(route), 2 * NAME_LIMIT)}" for route in trace.nearest[:1])
     elif trace.refused_by is not None and trace.refusal is not Refusal.VALIDATION:
         yield f"refused: by {shown(trace.refused_by, NAME_LIMIT)} ({trace.refusal})"
 
@@ -221,4 +235,4 @@ def _way_out(trace: Trace) -> Iterator[str]:
 
 
 def _names(names: Iterable[str]) -> str:
-    return ", ".join(escape(name) for name in names)
+    return ", ".join(shown(name, NAME_LIMIT) for name in names)

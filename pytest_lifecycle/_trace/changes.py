@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, final
 
+from .told import ToldValue
+
 Lines = Iterable[tuple[bytes, bytes]]
 
 
@@ -17,20 +19,20 @@ class Head:
         status: The status.
         lines: The header lines; they are copied, since layers change them in place. An iterator is left alone: the
             next layer is to have what it gives.
-        body: What stands for the whole body where it is at hand (Django, Flask): its bytes.
+        body: The whole body where it is at hand (Django, Flask); it is not kept, only what tells it from another one.
     """
 
     __slots__ = ("body", "lines", "status")
 
     def __init__(self, status: object, lines: Any, body: bytes | None = None) -> None:
         self.status = status
-        self.lines: list[tuple[bytes, bytes]] = [*lines] if isinstance(lines, (list, tuple)) else []
-        self.body = body
+        self.lines: list[tuple[bytes, bytes]] = [*lines] if issubclass(type(lines), (list, tuple)) else []
+        self.body = None if body is None else (len(body), hash(body))
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class ResponseChanges:
+@dataclass(frozen=True, slots=True, repr=False)
+class ResponseChanges(ToldValue):
     """What one layer did to the response that came from inside it. Header names are in lower case.
 
     Attributes:
@@ -85,11 +87,23 @@ def changes_between(before: Head | None, after: Head | None) -> ResponseChanges:
 
 
 COOKIE = "set-cookie"
+TEXT = (bytes, str, bytearray)
+
+
+def pairs(lines: Iterable[Any]) -> list[tuple[Any, Any]]:
+    """Give the lines that are a name and a value: what else an app sends is left to its server to find."""
+    pairs = [line for line in lines if issubclass(type(line), (tuple, list)) and len(line) == 2]
+    return [
+        (name, value)
+        for name, value in pairs
+        if (type(name) in TEXT or issubclass(type(name), TEXT))
+        and (type(value) in TEXT or issubclass(type(value), TEXT))
+    ]
 
 
 def _by_name(lines: Lines) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for name, value in lines:
+    for name, value in pairs(lines):
         found.setdefault(_text(name).lower(), []).append(_text(value))
     return found
 

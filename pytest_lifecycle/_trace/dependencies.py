@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Literal, final
 
 from .span import Span
+from .told import ToldValue
 
 
 @final
@@ -46,8 +47,8 @@ class Resolution:
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class DependencyRun:
+@dataclass(frozen=True, slots=True, repr=False)
+class DependencyRun(ToldValue):
     """What became of one dependency.
 
     Attributes:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, final
 
+from .told import ToldValue
+
 
 class Outcome(StrEnum):
     """How a request ended."""
@@ -55,8 +57,8 @@ class Refusal(StrEnum):
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class ValidationIssue:
+@dataclass(frozen=True, slots=True, repr=False)
+class ValidationIssue(ToldValue):
     """One thing that validation found wrong.
 
     Attributes:
@@ -74,8 +76,8 @@ class ValidationIssue:
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class RaisedException:
+@dataclass(frozen=True, slots=True, repr=False)
+class RaisedException(ToldValue):
     """One exception that left a step of the request.
 
     Attributes:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from email.message import Message
 from http.cookies import CookieError, SimpleCookie
-from typing import final
+from typing import TYPE_CHECKING, final
+
+if TYPE_CHECKING:
+    from .exchange import Exchange
 
 
 @final
@@ -14,35 +17,39 @@ class Headers(Mapping[str, str]):
 
     Args:
         lines: The lines in order, as they were sent.
+        exchange: The request whose response they are of: its secrets are left out of what `repr` gives.
     """
 
-    __slots__ = ("_lines",)
+    __slots__ = ("_exchange", "_lines", "_values")
 
-    def __init__(self, lines: Sequence[tuple[bytes, bytes]]) -> None:
+    def __init__(self, lines: Sequence[tuple[bytes, bytes]], exchange: Exchange | None = None) -> None:
+        self._exchange = exchange
         self._lines = [(_text(name).lower(), _text(value)) for name, value in lines]
+        self._values: dict[str, list[str]] = {}
+        for name, value in self._lines:
+            self._values.setdefault(name, []).append(value)
 
     def get_list(self, name: str) -> list[str]:
         """Give the values of all lines of this name, in order."""
-        return [value for key, value in self._lines if key == name.lower()]
+        return list(self._values.get(name.lower(), ()))
 
     def multi_items(self) -> list[tuple[str, str]]:
         """Give all lines in order, names in lower case."""
         return list(self._lines)
 
     def __getitem__(self, name: str) -> str:
-        values = self.get_list(name)
-        if not values:
-            raise KeyError(name)
-        return ", ".join(values)
+        return ", ".join(self._values[name.lower()])
 
     def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys(key for key, _ in self._lines))
+        return iter(self._values)
 
     def __len__(self) -> int:
-        return len({key for key, _ in self._lines})
+        return len(self._values)
 
     def __repr__(self) -> str:
-        return f"Headers({dict(self)!r})"
+        from .._show.told import told_headers
+
+        return f"Headers({told_headers(self._lines, self._exchange)})"
 
 
 def charset_of(headers: Headers) -> str:

@@ -13,6 +13,8 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import NamedTuple, Self, final
 
+from .told import ToldValue
+
 ALL_METHODS: frozenset[str] = frozenset()
 """The methods of a route that takes every method."""
 
@@ -52,8 +54,8 @@ class RoutePattern:
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class RouteCandidate:
+@dataclass(frozen=True, slots=True, repr=False)
+class RouteCandidate(ToldValue):
     """A route that was tried.
 
     Attributes:
@@ -155,7 +157,10 @@ def parameters_of(pattern: str) -> list[str]:
 
 @lru_cache(maxsize=4096)
 def _compiled(regex: str) -> re.Pattern[str]:
-    return re.compile(regex)
+    try:
+        return re.compile(regex)
+    except re.error:  # its router compiles it with flags, or in another way
+        return re.compile(r"(?!)")
 
 
 @lru_cache(maxsize=4096)

@@ -50,6 +50,7 @@ class Span:
         children: The steps that began inside it, in the order begun.
         parent: The step it began in; None for the root.
         thread: `threading.get_ident` of the thread it began in.
+        source: The file and the first line of its code; only of handlers.
         short_circuited: True where it answered itself instead of calling what it wraps.
         reached_inner: Whether the request was handed on to another layer, a router or a handler inside it.
         expected: What the observer expects to run beneath it, while it runs.
@@ -81,6 +82,7 @@ class Span:
         "parent",
         "reached_inner",
         "short_circuited",
+        "source",
         "start",
         "target",
         "thread",
@@ -108,6 +110,7 @@ class Span:
         self.short_circuited = False
         self.reached_inner = False
         self.expected: Mapping[int, Any] | None = None
+        self.source: tuple[str, int] | None = None
         self._attributes: dict[str, Any] | None = None
         self._frame: FrameType | None = None
         self._previous: Span | None = None
@@ -161,12 +164,17 @@ class Span:
     @property
     def response_changes(self) -> ResponseChanges:
         """What this layer did to the response that came from inside it; nothing where it made the response itself."""
-        return changes_between(self._inner_head, self._outer_head)
+        return changes_between(self._inner_head, self._outer_head).of(self.exchange)
 
     @property
     def is_open(self) -> bool:
         """Whether the step has not ended yet."""
         return self._end is None
+
+    @property
+    def was_suspended(self) -> bool:
+        """Whether it ran in steps, as generators do."""
+        return self._pauses is not None
 
     def head_inside(self) -> Head | None:
         """Give the head with which the response left the nearest layer inside; None where none gave one, or it raised.
@@ -230,4 +238,6 @@ class Span:
         return iter(found)
 
     def __repr__(self) -> str:
-        return f"<Span {self.kind} {self.name!r}>"
+        from .._show.told import told_name
+
+        return f"<Span {self.kind} {told_name(self.name)}>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from .exchange import Exchange
 from .facts import Outcome, RaisedException, Refusal, Validation, Verdict
@@ -78,15 +79,17 @@ def validation_of(root: Span) -> Validation:
 
 
 def escaped(exchange: Exchange) -> bool:
-    """Whether an exception left the app, other than word that the client has left."""
+    """Whether an exception left the app, other than word that the client has left, or it said itself that it failed."""
     errors = (span.exception for span in (exchange.root, *exchange.root.children))
-    return any(error is not None and not _tells_of_leaving(exchange, error) for error in errors)
+    if exchange.gave_up:
+        errors = (error for error in errors if isinstance(error, Exception))
+    return exchange.has_failed or any(error is not None and not _tells_of_leaving(exchange, error) for error in errors)
 
 
 def _tells_of_leaving(exchange: Exchange, error: BaseException) -> bool:
     """Whether a framework told a WebSocket's handler in this way that the client has closed it."""
     closing = exchange.closing
-    return closing is not None and closing.by == "client" and getattr(unwrapped(error), "code", None) == closing.code
+    return closing is not None and closing.by == "client" and _number(unwrapped(error), "code") == closing.code
 
 
 def end_of(exchange: Exchange) -> str:
@@ -107,12 +110,17 @@ def _answered_a_crash(exchange: Exchange) -> bool:
     return any(status not in _own_statuses(error) for error, _ in exchange.raised)
 
 
+def _broke_off_unseen(exchange: Exchange) -> bool:
+    """Whether an exception left the app of which no more is known than that (profiling)."""
+    return exchange.broke_off and not exchange.raised and exchange.protocol == "http"
+
+
 def outcome_of(exchange: Exchange) -> Outcome:
     """Say how the request ended."""
     root = exchange.root
-    if exchange.gave_up:
+    if exchange.gave_up and exchange.protocol != "lifespan":
         return Outcome.NO_RESPONSE
-    if exchange.errors or escaped(exchange) or _answered_a_crash(exchange):
+    if exchange.errors or escaped(exchange) or _answered_a_crash(exchange) or _broke_off_unseen(exchange):
         return Outcome.ERROR
     if exchange.protocol == "lifespan":
         return Outcome.HANDLED
@@ -218,7 +226,7 @@ def _raised(exchange: Exchange, raised: BaseException, spans: list[Span]) -> Rai
         causes=tuple(_causes(error)),
         is_answer=_is_answer(exchange, error),
         exception=raised,
-    )
+    ).of(exchange)
 
 
 def _still_around(span: Span) -> Span | None:
@@ -235,15 +243,20 @@ def _is_answer(exchange: Exchange, error: BaseException) -> bool:
 
 def unwrapped(error: BaseException) -> BaseException:
     """Give the exception that is alone in its group: task groups wrap what one of their tasks raised."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
+    while issubclass(type(error), BaseExceptionGroup):
+        inner = _attribute(error, "exceptions")
+        if type(inner) is not tuple or len(inner) != 1:
+            break
+        error = inner[0]
     return error
 
 
 def _causes(error: BaseException) -> Iterator[str]:
     seen = {id(error)}
     while True:
-        led_to = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        led_to = _attribute(error, "__cause__")
+        if led_to is None and not _attribute(error, "__suppress_context__"):
+            led_to = _attribute(error, "__context__")
         if led_to is None or id(led_to) in seen:
             return
         seen.add(id(led_to))
@@ -251,9 +264,22 @@ def _causes(error: BaseException) -> Iterator[str]:
         error = led_to
 
 
-def _own_statuses(error: BaseException) -> tuple[object, object]:
+def _own_statuses(error: BaseException) -> tuple[int | None, int | None]:
     """Give the status that an exception is meant to become (Starlette's `status_code`, werkzeug's `code`)."""
-    return getattr(error, "status_code", None), getattr(error, "code", None)
+    return _number(error, "status_code"), _number(error, "code")
+
+
+def _number(error: BaseException, name: str) -> int | None:
+    value = _attribute(error, name)
+    return int.__index__(value) if issubclass(type(value), int) else None
+
+
+def _attribute(error: BaseException, name: str) -> Any:
+    """Give an attribute of an exception; None also where the exception's own code raises as it is asked."""
+    try:
+        return getattr(error, name, None)
+    except Exception:
+        return None
 
 
 def message_of(error: BaseException) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
+
 from .span import Span
 
 
@@ -12,25 +14,26 @@ def self_times(root: Span) -> dict[int, float]:
     What ran after the root had ended does not count.
     """
     opening, closing = root.active_intervals()[0][0], root.active_intervals()[-1][1]
-    edges: list[tuple[float, int, int, Span]] = []
-    for order, span in enumerate(root.walk()):
+    edges: list[tuple[float, int, int]] = []
+    spans = list(root.walk())
+    for order, span in enumerate(spans):
         for begin, end in span.active_intervals():
             begin, end = max(begin, opening), min(end, closing)
             if begin < end:
-                edges += [(begin, 1, order, span), (end, 0, order, span)]
-    edges.sort(key=lambda edge: edge[:3])
+                edges += [(begin, 1, order), (end, 0, order)]
+    edges.sort()
     times: dict[int, float] = {}
-    running: dict[int, Span] = {}
+    running: list[int] = []  # in the order begun
     previous = opening
-    for moment, begins, order, span in edges:
+    for moment, begins, order in edges:
         if running and moment > previous:
-            innermost = running[max(running)]
+            innermost = spans[running[-1]]
             times[id(innermost)] = times.get(id(innermost), 0.0) + moment - previous
         previous = moment
         if begins:
-            running[order] = span
+            insort(running, order)
         else:
-            running.pop(order, None)
+            del running[bisect_left(running, order)]
     return times
 
 

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     import httpx
 
 
+COMPARED = (
+    *(Outcome, Refusal, Validation, ValidationIssue, RaisedException),
+    *(DependencyRun, Message, ResponseChanges, RouteCandidate),
+)
+for _value in COMPARED:
+    _value.__module__ = "pytest_lifecycle"  # where a tool that writes snapshots imports it from
+
 BODIES_IN = frozenset({"http.request", "wsgi.input"})
 """The messages that bring a request's body."""
 
@@ -41,7 +48,6 @@ class Trace:
         interface: ``"asgi"`` or ``"wsgi"``: how the app was called.
         framework: The most specific adapter that recognised the app (``"fastapi"``, ``"flask"``, ...); None for a
             bare app.
-        status: The status code; None where no response was started.
         root: The whole tree, framework internals included.
         parent: The span of another request whose handling made this one; None for most.
         history: The redirects that were followed to get here, oldest first.
@@ -64,11 +70,25 @@ class Trace:
         self.url = exchange.url
         self.interface = exchange.interface
         self.framework = exchange.framework
-        self.status = exchange.status
         self.root = exchange.root
         self.parent = exchange.parent
         self.history: list[Trace] = []
         self.warnings = exchange.warnings
+
+    @property
+    def status(self) -> int | None:
+        """The status code; None where no response was started."""
+        return self._exchange.status
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether the request brought no credentials: no authorization, cookie, API key or token header."""
+        return self._exchange.is_anonymous
+
+    @property
+    def is_preflight(self) -> bool:
+        """Whether a browser asks with it whether it may make a request of another origin (CORS)."""
+        return self._exchange.is_preflight
 
     # -- the way in
 
@@ -121,7 +141,7 @@ class Trace:
     @cached_property
     def candidates(self) -> list[RouteCandidate]:
         """The routes that were tried, in order, each with why it did not match."""
-        return candidates_of(self._exchange.routing)
+        return [candidate.of(self._exchange) for candidate in candidates_of(self._exchange.routing)]
 
     @cached_property
     def nearest(self) -> list[str]:
@@ -149,12 +169,15 @@ class Trace:
     @cached_property
     def validation_errors(self) -> list[ValidationIssue]:
         """What validation found wrong, in its order."""
-        return [issue for span in self.spans(Kind.VALIDATION) for issue in span.fact("errors") or ()]
+        return self._issues(Kind.VALIDATION)
 
     @cached_property
     def response_errors(self) -> list[ValidationIssue]:
         """What the validation of the response found wrong: the handler did not keep what its declaration promises."""
-        return [issue for span in self.spans(Kind.RESPONSE) for issue in span.fact("errors") or ()]
+        return self._issues(Kind.RESPONSE)
+
+    def _issues(self, kind: Kind) -> list[ValidationIssue]:
+        return [issue.of(self._exchange) for span in self.spans(kind) for issue in span.fact("errors") or ()]
 
     @cached_property
     def handler(self) -> str | None:
@@ -236,7 +259,7 @@ class Trace:
     @cached_property
     def headers(self) -> Headers:
         """The response's headers, by name in any case."""
-        return Headers(self._exchange.raw_headers)
+        return Headers(self._exchange.raw_headers, self._exchange)
 
     @cached_property
     def content(self) -> bytes:
@@ -280,8 +303,10 @@ class Trace:
         from .._errors import LifecycleError
 
         if self.status is None:
+            from .._show.told import told_request
+
             raise LifecycleError(
-                f"{self.method} {self.url} got no response. See `trace.exceptions` and `trace.warnings`.",
+                f"{told_request(self._exchange)} got no response. See `trace.exceptions` and `trace.warnings`.",
                 slug="no-response",
             )
         import httpx
@@ -300,7 +325,8 @@ class Trace:
             raise LifecycleError(
                 "The response's body was not kept. Ask through the `lifecycle` client to have it.", slug="body-not-kept"
             )
-        return b"".join(self._exchange.body)
+        self._exchange.body[:] = [b"".join(self._exchange.body)]  # one copy is enough
+        return self._exchange.body[0]
 
     # -- the tree
 
@@ -351,9 +377,9 @@ class Trace:
         return render(self)
 
     def __repr__(self) -> str:
-        from .._show.redact import redact_url
+        from .._show.told import told_request
 
-        return f"<Trace {self.method} {redact_url(self.url)} {self.status} {self.outcome.value}>"
+        return f"<Trace {told_request(self._exchange)} {self.status} {self.outcome.value}>"
 
 
 def _set_by(changes: ResponseChanges) -> set[str]:

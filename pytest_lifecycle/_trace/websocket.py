@@ -43,24 +43,30 @@ def head_of(message: Mapping[str, Any]) -> Head:
     """Give the head of the handshake's response, as a message of the app's makes it."""
     match message.get("type"):
         case "websocket.accept":
-            return Head(OPENED, message.get("headers") or ())
+            return Head(OPENED, message.get("headers"))
         case "websocket.close":
             return Head(REFUSED, ())
-    return Head(message.get("status"), message.get("headers") or ())
+    return Head(message.get("status"), message.get("headers"))
 
 
 def size_of(message: Mapping[str, Any]) -> int:
     """Give how many bytes a message carries."""
+    return len(content_of(message))
+
+
+def content_of(message: Mapping[str, Any]) -> bytes:
+    """Give what a message carries; nothing where it is of no type that can be sent."""
     text, data = message.get("text"), message.get("bytes") or message.get("body")
     if isinstance(text, str):
-        return len(text.encode("utf-8", "surrogatepass"))
-    return len(data) if isinstance(data, bytes | bytearray | memoryview) else 0
+        return text.encode("utf-8", "surrogatepass")
+    return bytes(data) if isinstance(data, bytes | bytearray | memoryview) else b""
 
 
 def received(exchange: Exchange, message: Mapping[str, Any], step: Span | None) -> None:
     """Note a message that the app received at its edge."""
     kind = str(message.get("type"))
     exchange.log("in", kind, size_of(message), step)
+    exchange.hear(content_of(message))
     if kind == "websocket.disconnect" and exchange.closing is None:
         code = message.get("code")
         exchange.closing = Closing(
@@ -78,7 +84,7 @@ def sent(exchange: Exchange, message: Mapping[str, Any], step: Span | None) -> N
         exchange.receive_body(bytes(message.get("body") or b""))
     elif exchange.status is None and kind != "websocket.send":
         head = head_of(message)
-        exchange.respond(head.status, head.lines)  # type: ignore[arg-type]
+        exchange.respond(head.status, head.lines)
 
 
 def concluded(exchange: Exchange) -> None:

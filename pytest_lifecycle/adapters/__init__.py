@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .._observe.contract import Adapter
-from .._observe.probe import Call, Expected, Probe, Step, handler_chain
+from .._observe.probe import Call, Expected, Probe, Step, handler_chain, name_of
+from .._trace.declared import ANY, WEBSOCKET, Declared, DeclaredMiddleware, DeclaredRoute
 from .._trace.facts import Validation, ValidationIssue, Verdict
 from .._trace.span import Kind, Span
 
@@ -65,8 +66,13 @@ def builtin_adapters() -> list[Adapter]:
 
 
 __all__ = [
+    "ANY",
+    "WEBSOCKET",
     "Adapter",
     "Call",
+    "Declared",
+    "DeclaredMiddleware",
+    "DeclaredRoute",
     "Expected",
     "Kind",
     "Probe",
@@ -77,4 +83,5 @@ __all__ = [
     "Verdict",
     "builtin_adapters",
     "handler_chain",
+    "name_of",
 ]

@@ -11,7 +11,9 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, final
 
-from .._observe.probe import Call, Step, code_of, plain_name
+from .._observe.contract import Inside
+from .._observe.probe import Call, Step, attribute_of, code_of, location_of, name_of, plain_name
+from .._trace.declared import ANY, Declared, DeclaredMiddleware, DeclaredRoute
 from .._trace.span import Kind, Span
 from .._trace.story import handler_of
 
@@ -52,7 +54,7 @@ class Shape:
 
     def is_app(self, value: object) -> bool:
         """Whether a value is a callable of this shape."""
-        if value is None or isinstance(value, str | int | float | bytes | dict | list | tuple | set | type):
+        if value is None or issubclass(type(value), str | int | float | bytes | dict | list | tuple | set | type):
             return False
         code = code_of(value)
         return code is not None and self.fits(code)
@@ -62,7 +64,10 @@ class Shape:
         return code.co_varnames[code.co_argcount - self._count : code.co_argcount]
 
     def describer(self, code: types.CodeType) -> Callable[[Call], Step]:
-        """Give what says what a call of this code is. It is worked out once for each class that has the method."""
+        """Give what says what a call of this code is.
+
+        It is worked out once for each class that has the method; of a class that holds no app, the next object may.
+        """
         first = code.co_varnames[0] if code.co_argcount > self._count else None
         steps: dict[type, Step] = {}
 
@@ -70,7 +75,9 @@ class Shape:
             owner = None if first is None else call.values[first]
             step = steps.get(type(owner))
             if step is None:
-                step = steps[type(owner)] = self._classify(code, owner, call)
+                step = self._classify(code, owner, call)
+                if step.kind is not Kind.APP:
+                    steps[type(owner)] = step
             return step
 
         return describe
@@ -112,18 +119,60 @@ class Shape:
         else:
             held += [(name, values.get(name)) for name in code.co_varnames[: code.co_argcount - self._count]]
         for name, value in held:
-            if owner is not None and (value is owner or getattr(value, "__self__", None) is owner):
+            if owner is not None and (value is owner or attribute_of(value, "__self__") is owner):
                 continue
             if self.is_app(value) or (name in INNER_NAMES and self._takes_as_many(value)):
                 yield value
 
+    def opened(self, app: Any) -> tuple[DeclaredMiddleware | None, object]:
+        """Look into an app without calling it.
+
+        Returns:
+            Itself as a middleware with the app inside it; None and the app where it holds no other.
+        """
+        if isinstance(app, type | types.MethodType) or not (self.is_app(app) or self._takes_as_many(app)):
+            return None, app
+        code = code_of(app)
+        assert code is not None
+        is_function = isinstance(app, types.FunctionType)
+        inner = next(self._inner_apps(code, None if is_function else app, closure_of(app)), None)
+        return (None, app) if inner is None else (DeclaredMiddleware(name_of(app), location_of(app)), inner)
+
     def _takes_as_many(self, value: object) -> bool:
         code = code_of(value)
-        if code is None or isinstance(value, type):
+        if code is None or issubclass(type(value), type):
             return False
-        takes_self = not isinstance(value, types.FunctionType)
+        takes_self = type(value) is not types.FunctionType
         takes_any = bool(code.co_flags & inspect.CO_VARARGS)  # a decorator's wrapper
         return takes_any or code.co_argcount == len(self.parameters) + takes_self
+
+
+def closure_of(function: object) -> dict[str, object]:
+    """Give what the closure of a function holds, by name; a cell that is empty is left out."""
+    code = getattr(function, "__code__", None)
+    held: dict[str, object] = {}
+    for name, cell in zip(code.co_freevars if code else (), getattr(function, "__closure__", None) or (), strict=True):
+        try:
+            held[name] = cell.cell_contents
+        except ValueError:
+            continue
+    return held
+
+
+def declared_around(shape: Shape, app: object, inside: Inside) -> Declared | None:
+    """Give what a wrapper declares that somebody put around an app by hand; what is no wrapper is a route's end."""
+    layer, inner = shape.opened(app)
+    if layer is None:
+        if not shape.is_app(app) or isinstance(app, type):
+            return None
+        return Declared((DeclaredRoute(ANY, "", handler=name_of(app), source=source_of(app)),))
+    return (inside(inner) or Declared()).within([layer])
+
+
+def source_of(function: object) -> tuple[str, int] | None:
+    """Say where a function's code begins, as `Span.source` does; None where it is compiled."""
+    code = code_of(function)
+    return None if code is None else (code.co_filename, code.co_firstlineno)
 
 
 def _has_method(owner: Any, code: types.CodeType) -> bool:
@@ -134,11 +183,11 @@ def _has_method(owner: Any, code: types.CodeType) -> bool:
 
 
 def _attributes(owner: Any) -> list[tuple[str, object]]:
-    held = list(getattr(owner, "__dict__", {}).items())
+    held = list((attribute_of(owner, "__dict__") or {}).items())
     for cls in type(owner).__mro__:
         slots = cls.__dict__.get("__slots__", ())
         for slot in (slots,) if isinstance(slots, str) else slots:
-            held.append((slot, getattr(owner, slot, None)))
+            held.append((slot, attribute_of(owner, slot)))
     return held
 
 
@@ -189,10 +238,10 @@ def prefix_of(span: Span) -> str:
 
 def is_call_of(function: Any, frame: types.FrameType) -> bool:
     """Whether a running frame is a call of this very callable, not of another one with the same code."""
-    while isinstance(function, functools.partial):
+    while issubclass(type(function), functools.partial):
         function = function.func
     code, values = frame.f_code, frame.f_locals
-    if isinstance(function, types.FunctionType):
+    if type(function) is types.FunctionType:
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             try:
                 if cell.cell_contents is not values.get(name):
@@ -201,5 +250,5 @@ def is_call_of(function: Any, frame: types.FrameType) -> bool:
                 if values.get(name) is not None:
                     return False
         return True
-    owner = function.__self__ if isinstance(function, types.MethodType) else function
+    owner = function.__self__ if type(function) is types.MethodType else function
     return code.co_argcount == 0 or values[code.co_varnames[0]] is owner

@@ -14,6 +14,7 @@ from .._observe.probe import Call
 from .._trace.exchange import Exchange
 from .._trace.routing import RoutePattern, RouteTable, Routing, parameters_of
 from ._shape import prefix_of
+from .asgi import host_of
 
 Key = tuple[int, str]
 """A route by its `id` and its path: one route may be included twice."""
@@ -103,7 +104,7 @@ def _lists(router: Any) -> Iterator[tuple[list[Any], list[Any]]]:
 
 
 def _host(scope: Mapping[str, Any]) -> str:
-    host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1")
+    host = host_of(scope)
     return host.rpartition(":")[0] if re.search(r":\d+$", host) else host
 
 

@@ -12,9 +12,12 @@ from typing import Any, final
 
 from .._observe.contract import Watcher
 from .._observe.probe import Call, Callback, Probe, bound_arguments, code_of
+from .._observe.watching import Once
 from .._trace.changes import Head
 from .._trace.exchange import Exchange
+from .._trace.faults import checked_wsgi_status
 from .._trace.span import Span
+from .._trace.wsgi_answer import read_head, second_start
 from ._shape import is_call_of
 
 Late = list[tuple[Span, object, bool]]
@@ -27,15 +30,16 @@ class Boundaries:
     """Every `start_response` that a layer was given, and the head of the response as it passed it."""
 
     def __init__(self) -> None:
-        self._starters: dict[int, _Starter] = {}
+        self._starters = Once()
 
     def forget(self) -> None:
         """Drop what was found."""
-        self._starters.clear()
+        self._starters.forget()
 
-    def begin(self, watcher: Watcher, exchange: Exchange, environ: object, start_response: object) -> None:
+    def begin(self, watcher: Watcher, exchange: Exchange, environ: Mapping[str, Any], start_response: object) -> None:
         """Take this call for the app's edge."""
         late: Late = []
+        exchange.request_headers = headers_of(environ)
         exchange.edge = (environ, start_response, late, self._watch(watcher, start_response))
 
     def reader(self, watcher: Callable[[], Watcher], environ_name: str, start_response_name: str) -> Callback:
@@ -60,10 +64,13 @@ class Boundaries:
         code = code_of(start_response)
         if code is None:
             return 0
-        if id(code) not in self._starters:
-            self._starters[id(code)] = starter = _Starter(code, bound_arguments(start_response))
+
+        def watch(code: types.CodeType) -> None:
+            starter = _Starter(code, bound_arguments(start_response))
             watcher.watch(Probe(code, span=False, passing=starter.passed))
             watcher.watch(Probe(code, span=False, leaving=starter.returned))
+
+        self._starters(code, watch)
         return id(code)
 
 
@@ -88,29 +95,50 @@ class _Starter:
         if exchange is None or len(arguments) < 2:
             return
         head = _head(*arguments[:2])
-        layer: Span | None = span
-        while layer is not None:
-            if layer._send_code == key and is_call_of(layer._send, frame):
-                layer._outer_head = head
-                if exchange.interface != "wsgi":
-                    exchange.cross(layer, head, layer.head_inside())  # the layers outside hand messages on before this one returns
-            layer = layer.parent
+        for layer in self._layers(exchange, span, frame):
+            layer._outer_head = head
+            if exchange.interface != "wsgi":
+                exchange.cross(layer, head, layer.head_inside())  # those outside hand messages on before it returns
         edge: tuple[Any, ...] = exchange.edge
         if exchange.interface != "wsgi" or len(edge) != 4:
             return
         late: Late = edge[2]
         for behind, start_response, _ in late:
+            if _is_seen_inside(behind) and behind not in span.ancestors():
+                continue  # it is a layer around that starts the response
             if behind._send_code == key and is_call_of(start_response, frame):
                 behind._outer_head, behind._inner_head = head, behind.head_inside()
         if edge[3] == key and is_call_of(edge[1], frame):
-            self._before[id(frame)] = (exchange.status, exchange.raw_headers)
-            _started(exchange, head, span)
+            self._before[id(frame)] = exchange.status, exchange.raw_headers
+            _started(exchange, arguments, span)
 
     def returned(self, call: Call) -> None:
         """The server took the head, or raised: a head that comes with `exc_info` is too late after the first piece."""
         before = self._before.pop(id(call.frame), None)
         if before is not None and call.error is not None and call.exchange.captures:
             call.exchange.status, call.exchange.raw_headers = before
+
+    def _layers(self, exchange: Exchange, span: Span, frame: types.FrameType) -> list[Span]:
+        """Give the running layers that were given this callable: one handed it on to the next.
+
+        A head goes outwards, so the search begins where the last one ended; a second head begins inside again.
+        """
+        key = id(self.code)
+        beginnings = [exchange.left[1], span] if exchange.left[0] is span else [span]
+        found: list[Span] = []
+        for layer in beginnings:
+            while layer is not None and not found:
+                if layer._send_code == key and is_call_of(layer._send, frame):
+                    found.append(layer)
+                layer = layer.parent
+            while layer is not None and (layer._send is None or layer._send is found[-1]._send):
+                if layer._send is not None:
+                    found.append(layer)
+                layer = layer.parent
+            if found:
+                exchange.left = (span, layer)
+                break
+        return found
 
     def _arguments(self, values: Mapping[str, Any]) -> list[Any]:
         code = self.code
@@ -120,24 +148,26 @@ class _Starter:
         return found
 
 
-def _started(exchange: Exchange, head: Head, step: Span) -> None:
+def _started(exchange: Exchange, arguments: list[Any], step: Span) -> None:
     """The response is started at the app's edge."""
-    exchange.responded_at = exchange.responded_at or perf_counter()
-    if exchange.captures:
-        exchange.log("out", "wsgi.start_response", 0, step)
-    if exchange.captures and isinstance(head.status, int):
-        exchange.respond(head.status, [(_bytes(name), _bytes(value)) for name, value in head.lines])
-
-
-def _bytes(text: object) -> bytes:
-    return str(text).encode("latin-1", "replace")
+    is_second, exchange.responded_at = exchange.responded_at is not None, exchange.responded_at or perf_counter()
+    if not exchange.captures:
+        return
+    exchange.log("out", "wsgi.start_response", 0, step)
+    if is_second and (len(arguments) == 2 or arguments[2] is None):
+        exchange.warn(second_start(step))
+    status, headers = arguments[:2]
+    exchange.status, exchange.raw_headers, faults = read_head(status, headers, step, may_use_up=False)
+    for fault in faults:
+        exchange.warn(fault)
 
 
 def _head(status: object, headers: object) -> Head:
     """Write down a head; what is no status and no header line is left to the server to find."""
-    code = str(status).partition(" ")[0]
-    lines = [line for line in headers if isinstance(line, tuple) and len(line) == 2] if type(headers) is list else []
-    return Head(int(code) if code.isascii() and code.isdecimal() else None, lines)
+    lines = (
+        [line for line in headers if issubclass(type(line), tuple) and len(line) == 2] if type(headers) is list else []
+    )
+    return Head(checked_wsgi_status(status, []), lines)
 
 
 def left(exchange: Exchange, span: Span, body: object) -> None:
@@ -149,11 +179,19 @@ def left(exchange: Exchange, span: Span, body: object) -> None:
         span._inner_head = span.head_inside()
     elif exchange.interface == "wsgi" and len(exchange.edge) == 4:
         late: Any = exchange.edge[2]
-        late.append((span, span._send, body is not None and not isinstance(body, list | tuple)))
+        late.append((span, span._send, body is not None and not issubclass(type(body), list | tuple)))
 
 
-def handed_on_by(parent: Span, exchange: Exchange) -> Span:
+def _is_seen_inside(behind: Span) -> bool:
+    """Whether a step of its own goes on, or began, after this layer returned."""
+    return any(step._end is None or behind._end is None or step._end > behind._end for step in behind.children)
+
+
+def handed_on_by(parent: Span | None) -> Span | None:
     """Give the layer that handed the request on to a generator which begins now, and so after that layer returned."""
+    exchange = parent.exchange if parent is not None else None
+    if parent is None or exchange is None or exchange.interface != "wsgi" or len(exchange.edge) != 4:
+        return parent
     late: Any = exchange.edge[2]
     for span, _, may_hold_it in reversed(late):
         if may_hold_it and not span.reached_inner and parent in span.ancestors():
@@ -189,3 +227,8 @@ def _note_added(around: Span, environ: Mapping[str, Any], before: Mapping[str, A
     known = {*[*before][:count]}
     noted = around.attributes.setdefault("scope_added", [])
     noted += [key for key in environ if key not in known and key not in noted]
+
+
+def headers_of(environ: Mapping[str, Any]) -> list[tuple[object, object]]:
+    """Give a request's header lines (PEP 3333, "environ Variables")."""
+    return [(name[5:].replace("_", "-"), value) for name, value in environ.items() if name.startswith("HTTP_")]

@@ -9,21 +9,26 @@ import inspect
 import types
 from collections.abc import Callable, Mapping
 from time import perf_counter
-from typing import Any, final
+from typing import Any, cast, final
 
-from .._observe.contract import Adapter
+from .._observe.contract import Adapter, Inside
 from .._observe.probe import Call, Callback, Probe, bound_arguments, code_of
 from .._observe.recorder import OPAQUE
+from .._observe.watching import Once
 from .._trace import websocket
+from .._trace.answer import Answer
 from .._trace.changes import Head
+from .._trace.declared import Declared
 from .._trace.exchange import Exchange
 from .._trace.lifespan import started
 from .._trace.span import Kind, Span
 from .._trace.websocket import head_of
-from ._shape import Shape, answered_itself, is_call_of
+from ._shape import Shape, answered_itself, declared_around, is_call_of
 
 SHAPE = Shape("scope", "receive", "send")
 SCOPE_TYPES = frozenset({"http", "websocket", "lifespan"})
+NOTHING = object()
+"""Stands for a message that was handed over in an unknown way."""
 HEADS = frozenset({"http.response.start", "websocket.accept", "websocket.close", "websocket.http.response.start"})
 """The messages that begin a response; a WebSocket is closed before it is accepted, or is no start any more."""
 
@@ -37,12 +42,11 @@ class AsgiAdapter(Adapter):
     supports = "ASGI 3.0"
 
     def __init__(self) -> None:
-        self._senders: dict[int, _Sender] = {}
-        self._receivers: dict[int, types.CodeType] = {}  # ids are keys: the code is kept alive
+        self._senders, self._receivers = Once(), Once()
 
     def forget(self) -> None:
-        self._senders.clear()
-        self._receivers.clear()
+        self._senders.forget()
+        self._receivers.forget()
 
     def discover(self, code: types.CodeType, frame: types.FrameType) -> Probe | None:
         if not SHAPE.fits(code) and not _looks_like_asgi(code, frame):
@@ -53,8 +57,11 @@ class AsgiAdapter(Adapter):
             opens=self._opener(code),
             entering=self._edges_reader(code),
             answering=answered_itself,
-            carries=True,
+            carries=types.CoroutineType,
         )
+
+    def declared(self, app: object, inside: Inside) -> Declared | None:
+        return declared_around(SHAPE, app, inside)
 
     def layer(
         self,
@@ -97,7 +104,7 @@ class AsgiAdapter(Adapter):
             entering=enter if entering is not None else see_edges,
             leaving=leaving,
             answering=answered_itself,
-            carries=True,
+            carries=types.CoroutineType,
         )
 
     def _opener(self, code: types.CodeType) -> Callable[[Call], Exchange | None]:
@@ -128,22 +135,26 @@ class AsgiAdapter(Adapter):
                 return None
         url = "" if protocol == "lifespan" else _url_of(scope)
         opened = Exchange("asgi", scope.get("method", protocol.upper()), url, parent=parent, protocol=protocol)
+        if protocol == "http" and code_of(send) is not None:
+            opened.answer = Answer(opened, scope.get("extensions") or (), may_use_up=False)
         self._watch_edge(opened, scope, receive, send)
         return opened
 
-    def _watch_edge(self, exchange: Exchange, scope: object, receive: object, send: object) -> None:
+    def _watch_edge(self, exchange: Exchange, scope: Any, receive: object, send: object) -> None:
         code = code_of(send)
         exchange.edge = (scope, receive, send, code)
-        if code is not None and id(code) not in self._senders:
+        exchange.request_headers = headers_of(scope)
+        if code is not None:
             self._watch_send(code, send)
         receiving = code_of(receive) if exchange.captures else None
-        if receiving is not None and id(receiving) not in self._receivers:
-            self._receivers[id(receiving)] = receiving
-            self.watcher.watch(Probe(receiving, span=False, leaving=_received))
+        if receiving is not None:
+            self._receivers(receiving, lambda code: self.watcher.watch(Probe(code, span=False, leaving=_received)))
 
     def _watch_send(self, code: types.CodeType, send: object) -> None:
-        self._senders[id(code)] = sender = _Sender(code, bound_arguments(send))
-        self.watcher.watch(Probe(code, span=False, passing=sender.passed))
+        def watch(code: types.CodeType) -> None:
+            self.watcher.watch(Probe(code, span=False, passing=_Sender(code, bound_arguments(send)).passed))
+
+        self._senders(code, watch)
 
     def _edges_reader(self, code: types.CodeType) -> Callback:
         """Give what looks at the scope and the `send` that a call of this code was given.
@@ -152,7 +163,6 @@ class AsgiAdapter(Adapter):
         framework's own pass messages on.
         """
         scope_name, _, send_name = SHAPE.names_in(code)
-        senders = self._senders
 
         def see_edges(call: Call) -> None:
             span, parent, values = call.span, call.parent, call.values
@@ -165,9 +175,8 @@ class AsgiAdapter(Adapter):
             elif _is_configured(span) or _is_configured(parent):
                 code = code_of(send)
                 if code is not None:
-                    span._send_code = key = id(code)
-                    if key not in senders:
-                        self._watch_send(code, send)
+                    self._watch_send(code, send)
+                    span._send_code = id(code)
 
         return see_edges
 
@@ -201,10 +210,12 @@ class _Sender:
         may_be_edge = len(edge) == 4 and edge[3] is self.code
         if exchange.responded_at is not None and not may_be_edge:
             return
-        message = self._message(frame.f_locals)
-        if not isinstance(message, (dict, Mapping)):
-            return
+        message: Any = self._message(frame.f_locals)
         is_edge = may_be_edge and is_call_of(edge[2], frame)
+        if not issubclass(type(message), (dict, Mapping)):
+            if is_edge and exchange.answer is not None and message is not NOTHING:
+                exchange.answer.take(message, span)
+            return
         if exchange.responded_at is None and message.get("type") in HEADS:
             self._leave_layers(exchange, span, frame, head_of(message))
             if is_edge:
@@ -238,7 +249,7 @@ class _Sender:
         if self.code.co_argcount > self.index:
             return values[self.name]
         rest = values.get(self.name, ())
-        return rest[self.index - self.code.co_argcount] if isinstance(rest, tuple) and rest else None
+        return rest[self.index - self.code.co_argcount] if isinstance(rest, tuple) and rest else NOTHING
 
 
 def _capture(exchange: Exchange, span: Span, message: Mapping[str, Any]) -> None:
@@ -246,16 +257,26 @@ def _capture(exchange: Exchange, span: Span, message: Mapping[str, Any]) -> None
     if exchange.protocol == "websocket":
         websocket.sent(exchange, message, span)
         return
-    kind, body = str(message.get("type")), bytes(message.get("body", b""))
-    exchange.log("out", kind, len(body), span)
-    if kind == "http.response.start" and exchange.status is None:
-        head = Head(message.get("status"), message.get("headers", ()))
-        exchange.respond(head.status, head.lines)  # type: ignore[arg-type]
-    elif kind == "http.response.body":
-        exchange.receive_body(body)
+    if exchange.protocol == "http":
+        _take(exchange, span, message)
+        return
+    kind = str(message.get("type"))[:80]
+    exchange.log("out", kind, 0, span)
+    if kind in ("lifespan.startup.failed", "lifespan.shutdown.failed"):
+        exchange.has_failed = True
     elif kind == "lifespan.startup.complete":
         scope: Any = exchange.edge[0]
         started(exchange, scope.get("state"))
+
+
+def _take(exchange: Exchange, span: Span, message: Mapping[str, Any]) -> None:
+    """Take a message of an HTTP response."""
+    answer = exchange.answer
+    if answer is None:
+        return
+    exchange.receive_body(answer.take(message, span))
+    if answer.is_started and exchange.status is None:
+        exchange.status, exchange.raw_headers = answer.status, answer.headers
 
 
 def _is_configured(span: Span | None) -> bool:
@@ -270,8 +291,8 @@ def see_scope(span: Span, parent: Span, scope: Any) -> None:
 
     A key that was put there stands behind those that were there before.
     """
-    state = scope.get("state")
-    size = (len(scope), len(state) if isinstance(state, dict) else 0)
+    state = _state_in(scope)
+    size = (len(scope), len(state))
     around: Span | None = parent
     while around is not None and around._scope is None:
         around = around.parent
@@ -281,15 +302,20 @@ def see_scope(span: Span, parent: Span, scope: Any) -> None:
             added = []  # a bridge made the scope of an environ
         elif scope is not before:
             added = [key for key in scope if key not in before]
-            added += [f"state.{key}" for key in state or () if key not in (before.get("state") or ())]
+            added += [f"state.{key}" for key in state if key not in _state_in(before)]
         elif size != around._scope_size:
-            added = [*scope][keys:] + [f"state.{key}" for key in [*(state or ())][state_keys:]]
+            added = [*scope][keys:] + [f"state.{key}" for key in [*state][state_keys:]]
         else:
             added = []
         if added:
             known = around.attributes.setdefault("scope_added", [])
             known += [key for key in added if key not in known and key != "state"]
     span._scope, span._scope_size = scope, size
+
+
+def _state_in(scope: Mapping[str, Any]) -> Mapping[str, Any]:
+    state = scope.get("state")
+    return cast("Mapping[str, Any]", state) if issubclass(type(state), dict) else {}
 
 
 def _received(call: Call) -> None:
@@ -308,7 +334,8 @@ def _looks_like_asgi(code: types.CodeType, frame: types.FrameType) -> bool:
         return False
     values = frame.f_locals
     scope, receive, send = (values.get(name) for name in code.co_varnames[code.co_argcount - 3 : code.co_argcount])
-    return isinstance(scope, dict) and scope.get("type") in SCOPE_TYPES and callable(receive) and callable(send)
+    kind = cast("dict[str, Any]", scope).get("type") if issubclass(type(scope), dict) else None
+    return type(kind) is str and kind in SCOPE_TYPES and callable(receive) and callable(send)
 
 
 def _is_another_request(scope: Any, receive: object, exchange: Exchange, parent: Span) -> bool:
@@ -322,9 +349,21 @@ def _is_another_request(scope: Any, receive: object, exchange: Exchange, parent:
     return not any(scope.get(key) is outer.get(key) for key in shared if isinstance(outer.get(key), dict | list))
 
 
+def headers_of(scope: Mapping[str, Any]) -> list[tuple[object, object]]:
+    """Give a copy of a request's header lines; lines that are no pairs are left out."""
+    headers = scope.get("headers")
+    lines = headers if isinstance(headers, list | tuple) else ()
+    return [(line[0], line[1]) for line in lines if isinstance(line, list | tuple) and len(line) == 2]
+
+
+def host_of(scope: Mapping[str, Any]) -> str:
+    """Give the request's host header; an empty string where it has none."""
+    hosts = (value for name, value in headers_of(scope) if name == b"host" and isinstance(value, bytes))
+    return next(hosts, b"").decode("latin-1")
+
+
 def _url_of(scope: Mapping[str, Any]) -> str:
-    headers = dict(scope.get("headers", ()))
-    host = headers.get(b"host", b"").decode("latin-1")
+    host = host_of(scope)
     if not host:
         server = scope.get("server") or ("localhost", None)
         host = server[0] if server[1] is None else f"{server[0]}:{server[1]}"

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Iterable
 from typing import final
 
-from .._observe.contract import Adapter
-from .._observe.probe import Call, Probe
+from .._observe.contract import Adapter, Inside
+from .._observe.probe import Call, Probe, location_of, name_of
+from .._trace.declared import Declared, DeclaredMiddleware
 from .._trace.span import Kind
 from ._shape import owner_name
 from .asgi import AsgiAdapter
@@ -43,6 +44,13 @@ class BridgeAdapter(Adapter):
         for part in self._parts:
             owner, _, function = part.partition(".")
             yield Probe(getattr(getattr(module, owner), function), Kind.INTERNAL, name=owner, builtin=True)
+
+    def declared(self, app: object, inside: Inside) -> Declared | None:
+        if not isinstance(app, getattr(sys.modules[self.module], self._bridge)):
+            return None
+        held = vars(app)
+        inner = held.get("app", held.get("wsgi_application"))
+        return (inside(inner) or Declared()).within([DeclaredMiddleware(name_of(app), location_of(app))])
 
 
 def _left(call: Call) -> None:

@@ -10,12 +10,14 @@ from collections.abc import Iterable
 from time import perf_counter
 from typing import Any, NamedTuple, final
 
-from .._observe.contract import Adapter
+from .._observe.contract import Adapter, Inside
 from .._observe.probe import Call, Callback, Expected, Probe, nested_code
 from .._observe.recorder import OPAQUE
+from .._trace.declared import Declared
 from .._trace.exchange import Exchange
 from .._trace.facts import Verdict
 from .._trace.span import Kind
+from ._django_declared import declared, state_of
 from ._django_layers import Layers, entered, head_of, hooks_of, left, redirected
 from ._django_refusals import converting, handler_found, token_refused
 from ._django_routes import Resolvers
@@ -57,6 +59,12 @@ class DjangoAdapter(Adapter):
         yield from self._handler_probes()
         yield from self._middleware_probes()
         yield from self._exception_probes()
+
+    def declared(self, app: object, inside: Inside) -> Declared | None:
+        return declared(app)
+
+    def state_of(self, app: object) -> object:
+        return state_of(app)
 
     # -- the handler
 
@@ -163,6 +171,7 @@ class _View(NamedTuple):
 
 
 def _recognise(call: Call) -> None:
+    call.exchange.belong_to(call.owner)
     if call.exchange.framework is None:
         call.exchange.framework = "django"
 

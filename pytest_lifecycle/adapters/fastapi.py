@@ -9,10 +9,12 @@ import sys
 from collections.abc import Iterable
 from typing import Any, final
 
-from .._observe.contract import Adapter
+from .._observe.contract import Adapter, Inside
 from .._observe.probe import Call, Probe, Step, location_of, nested_code
+from .._trace.declared import Declared
 from .._trace.facts import Validation, ValidationIssue, issue
 from .._trace.span import Kind, Span
+from ._fastapi_declared import FastAPIReader
 from ._fastapi_dependencies import Dependencies
 from ._shape import owner_name
 from .asgi import SHAPE
@@ -46,6 +48,9 @@ class FastAPIAdapter(Adapter):
         yield from self._routing_probes()
         yield from self._dependency_probes()
 
+    def declared(self, app: object, inside: Inside) -> Declared | None:
+        return FastAPIReader(inside).read(app)
+
     def _app_probes(self) -> Iterable[Probe]:
         from fastapi import FastAPI
 
@@ -58,6 +63,7 @@ class FastAPIAdapter(Adapter):
 
     @staticmethod
     def _recognise(call: Call) -> None:
+        call.exchange.belong_to(call.owner)
         if call.exchange.framework in (None, "starlette"):
             call.exchange.framework = "fastapi"
 

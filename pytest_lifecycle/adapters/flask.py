@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, final
 
-from .._observe.contract import Adapter
+from .._observe.contract import Adapter, Inside
 from .._observe.probe import (
     Call,
     Expected,
@@ -20,8 +20,10 @@ from .._observe.probe import (
     name_of,
     plain_name,
 )
+from .._trace.declared import Declared
 from .._trace.facts import Refusal, Verdict
 from .._trace.span import Kind
+from ._flask_declared import declared
 from ._flask_hooks import after, before, body_of, teardown
 from ._flask_reading import note_unreadable
 from ._flask_routes import Maps
@@ -58,6 +60,14 @@ class FlaskAdapter(Adapter):
         yield from self._hook_probes()
         yield from self._error_probes()
         yield from self._response_probes()
+
+    def declared(self, app: object, inside: Inside) -> Declared | None:
+        return declared(app, inside, _view_chain)
+
+    def state_of(self, app: object) -> object:
+        from flask import Flask
+
+        return len(app.url_map._rules) if isinstance(app, Flask) else None
 
     # -- the app, its routing and its views
 
@@ -182,6 +192,7 @@ class FlaskAdapter(Adapter):
 
 
 def _recognise(call: Call) -> None:
+    call.exchange.belong_to(call.owner)
     if call.exchange.framework is None:
         call.exchange.framework = "flask"
 

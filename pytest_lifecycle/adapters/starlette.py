@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, final
 
-from .._observe.contract import Adapter
+from .._observe.contract import Adapter, Inside
 from .._observe.probe import (
     Call,
     Expected,
@@ -21,9 +21,11 @@ from .._observe.probe import (
     nested_code,
     plain_name,
 )
+from .._trace.declared import Declared
 from .._trace.facts import Verdict
 from .._trace.span import Kind
 from ._shape import owner_name, prefix_of
+from ._starlette_declared import VERBS, Reader
 from ._starlette_routes import Routes
 from .asgi import SHAPE, AsgiAdapter
 
@@ -56,6 +58,16 @@ class StarletteAdapter(Adapter):
         yield from self._routing_probes()
         yield from self._response_probes()
 
+    def declared(self, app: object, inside: Inside) -> Declared | None:
+        return Reader(inside).read(app)
+
+    def state_of(self, app: object) -> object:
+        from starlette.applications import Starlette
+
+        if not isinstance(app, Starlette):
+            return None
+        return len(app.routes), len(app.user_middleware), app.middleware_stack is None
+
     # -- the app and its builtin layers
 
     def _app_probes(self) -> Iterable[Probe]:
@@ -73,6 +85,7 @@ class StarletteAdapter(Adapter):
 
     @staticmethod
     def _recognise(call: Call) -> None:
+        call.exchange.belong_to(call.owner)
         if call.exchange.framework is None:
             call.exchange.framework = "starlette"
 
@@ -205,7 +218,7 @@ class StarletteAdapter(Adapter):
             return known[1]
         if isinstance(endpoint, type) and issubclass(endpoint, HTTPEndpoint):
             chain: list[Probe] = []
-            for verb in ("get", "head", "post", "put", "patch", "delete", "options", "query"):
+            for verb in VERBS:
                 function = getattr(endpoint, verb, None)
                 if function is not None:
                     chain += handler_chain(function, name=f"{plain_name(endpoint.__qualname__)}.{verb}")

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, final
+from weakref import WeakKeyDictionary
 
-from .._observe.contract import Adapter
+from .._observe.contract import Adapter, Inside
 from .._observe.probe import Call, Callback, Probe, code_of
 from .._observe.recorder import GENERATOR, OPAQUE, SUSPENDABLE
+from .._trace.declared import Declared
 from .._trace.exchange import Exchange
+from .._trace.faults import Fault
 from .._trace.span import Kind, Span
-from ._shape import Shape, answered_itself, owner_name
+from .._trace.wsgi_answer import see_result
+from ._shape import Shape, answered_itself, declared_around, owner_name
 from ._wsgi_boundaries import Boundaries, handed_on_by, left
 
 SHAPE = Shape("environ", "start_response")
@@ -29,9 +34,11 @@ class WsgiAdapter(Adapter):
 
     def __init__(self) -> None:
         self._boundaries = Boundaries()
+        self._requests: WeakKeyDictionary[object, Exchange] = WeakKeyDictionary()
 
     def forget(self) -> None:
         self._boundaries.forget()
+        self._requests.clear()
 
     def discover(self, code: types.CodeType, frame: types.FrameType) -> Probe | None:
         if not SHAPE.fits(code) and not _looks_like_wsgi(code, frame):
@@ -43,7 +50,7 @@ class WsgiAdapter(Adapter):
             entering=self.boundary(code),
             leaving=leave,
             answering=answered_itself,
-            carries=True,
+            carries=types.GeneratorType,
         )
 
     def boundary(self, code: types.CodeType) -> Callback:
@@ -61,6 +68,9 @@ class WsgiAdapter(Adapter):
             leave(call)
 
         return Probe(function, Kind.RESPONSE, name=owner_name, builtin=True, entering=see_edge, leaving=end)
+
+    def declared(self, app: object, inside: Inside) -> Declared | None:
+        return declared_around(SHAPE, app, inside)
 
     def layer(
         self,
@@ -105,7 +115,7 @@ class WsgiAdapter(Adapter):
             entering=enter if entering is not None else see_edges,
             leaving=end if leaving is not None else leave,
             answering=answered_itself,
-            carries=True,
+            carries=types.GeneratorType,
         )
 
     def _opener(self, code: types.CodeType) -> Callable[[Call], Exchange | None]:
@@ -119,8 +129,8 @@ class WsgiAdapter(Adapter):
                 opened = None  # handed on as it came, as most layers do
             else:
                 opened = self._open(parent, environ, call.values[start_response_name])
-            if parent is not None and opened is None and code.co_flags & GENERATOR and exchange.interface == "wsgi":
-                call.parent = handed_on_by(parent, exchange)
+            if opened is None and code.co_flags & GENERATOR:
+                call.parent = handed_on_by(parent)
             return opened
 
         return opens
@@ -132,9 +142,28 @@ class WsgiAdapter(Adapter):
                 return None
             if not _is_another_request(environ, parent.exchange, parent):
                 return None
-        opened = Exchange("wsgi", environ.get("REQUEST_METHOD", "GET"), url_of(environ), parent=parent)
+        waiting = self._waiting(environ) if parent is None else None
+        if waiting is not None:
+            waiting.reopen()
+            opened = waiting
+        else:
+            opened = Exchange("wsgi", environ.get("REQUEST_METHOD", "GET"), url_of(environ), parent=parent)
+            with suppress(TypeError):  # a stream that cannot be referred to weakly
+                self._requests[environ.get("wsgi.input")] = opened
         self._watch_edge(opened, environ, start_response)
         return opened
+
+    def _waiting(self, environ: Any) -> Exchange | None:
+        """Give the request whose first step returned before it started a response, if this call is a part of it.
+
+        Its body is being made, then. The steps of one request share their ``wsgi.input``, whatever they copy.
+        """
+        try:
+            known = self._requests.get(environ.get("wsgi.input"))
+        except TypeError:
+            return None
+        is_waiting = known is not None and known.is_over and known.responded_at is None and not known.broke_off
+        return known if is_waiting else None
 
     def _watch_edge(self, exchange: Exchange, environ: Any, start_response: Any) -> None:
         self._boundaries.begin(self.watcher, exchange, environ, start_response)
@@ -145,25 +174,22 @@ def leave(call: Call) -> None:
     span = call.span
     if span is None:
         return
-    if call.error is not None:
-        if not span._crossed:
-            span._outer_head = None  # the response that it started went no further
-        return
-    left(call.exchange, span, call.result)
-    if call.exchange.outermost is span:
-        _keep_body(call)
+    if call.error is None:
+        left(call.exchange, span, call.result)
+    elif not span._crossed:
+        span._outer_head = None  # the response that it started went no further
+    if call.exchange.outermost is span and call.exchange.captures:
+        _keep_body(call, span)
 
 
-def _keep_body(call: Call) -> None:
+def _keep_body(call: Call, span: Span) -> None:
     exchange = call.exchange
-    if not exchange.captures or exchange.body:
-        return
-    if isinstance(call.result, list | tuple):
-        for chunk in call.result:
-            exchange.log("out", "wsgi.body", len(chunk), None)
-            exchange.receive_body(bytes(chunk))
-    elif call.result is not None or call.frame.f_code.co_flags & SUSPENDABLE:
+    if call.frame.f_code.co_flags & SUSPENDABLE or span.was_suspended:
         exchange.body = None
+        if exchange.responded_at is None and call.error is None:
+            exchange.warn(Fault.NO_RESPONSE.say())
+    elif call.error is None and not exchange.body:
+        see_result(exchange, call.result)
 
 
 def _looks_like_wsgi(code: types.CodeType, frame: types.FrameType) -> bool:

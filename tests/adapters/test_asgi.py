@@ -8,6 +8,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Host, Route, Router
 
 from pytest_lifecycle import Client, observe
 
@@ -313,3 +317,35 @@ def test_the_exception_of_the_app_keeps_its_identity(error: BaseException) -> No
     with Client(Wrapping(raising), lifespan=False) as client:
         trace = client.get("/")
     assert trace.exceptions[0].exception is error
+
+
+@pytest.mark.parametrize("framework", ["bare", "starlette"])
+def test_header_lines_that_can_be_read_once_are_left_to_the_app(framework: str) -> None:
+    """The ASGI specification asks for an iterable of header lines, not for a list."""
+    read: list[bytes] = []
+
+    async def bare(scope: Scope, receive: Receive, send: Send) -> None:
+        read.extend(name for name, _ in scope["headers"])
+        await respond(send)
+
+    async def endpoint(request: Request) -> Response:
+        read.extend(name for name, _ in request.headers.raw)
+        return Response()
+
+    async def nothing() -> Message:
+        return {"type": "http.request"}
+
+    async def ignored(message: Message) -> None:
+        pass
+
+    app = (
+        bare
+        if framework == "bare"
+        else Starlette(routes=[Host("shop", Router([Route("/", endpoint)])), Route("/", endpoint)])
+    )
+    lines = iter([(b"host", b"shop"), (b"authorization", b"Bearer t")])
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": lines}
+    with observe() as traces:
+        asyncio.run(app(scope, nothing, ignored))
+    assert read == [b"host", b"authorization"]
+    assert traces[0].status == 200

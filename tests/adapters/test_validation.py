@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import cattrs
+import marshmallow
 import msgspec
 import pydantic
 import pytest
+from django.http import HttpRequest, JsonResponse
+from django.test import override_settings
+from django.urls import path
+from django.views.decorators.csrf import csrf_exempt
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -16,6 +22,7 @@ from starlette.routing import Route
 
 from pytest_lifecycle import Client, observe
 from pytest_lifecycle.adapters import Kind
+from tests.apps import django_app
 from tests.apps import validating_app as app
 
 Issue = tuple[tuple[str | int, ...], str, str | None]
@@ -146,6 +153,22 @@ def test_an_async_handler_s_validation_is_told_alike() -> None:
     with Client(Starlette(routes=[Route("/", order, methods=["POST"])])) as client:
         trace = client.post("/", json={"items": 1})
     assert (trace.outcome, trace.refused_by) == ("invalid", "Order")
+
+
+def test_a_django_view_s_validation_is_told_alike() -> None:
+    @csrf_exempt
+    def create_order(request: HttpRequest) -> JsonResponse:
+        try:
+            app.OrderSchema().load(json.loads(request.body))
+        except marshmallow.ValidationError as error:
+            return JsonResponse(error.messages, status=422)
+        return JsonResponse({})
+
+    with override_settings(ROOT_URLCONF=(path("orders", create_order),)), Client(django_app.wsgi) as client:
+        trace = client.post("/orders", json={"items": [{"price": "x"}]})
+    assert trace.path[-3:] == ["handler create_order", "validation failed", "response 422"]
+    assert (trace.refusal, trace.refused_by) == ("validation", "OrderSchema")
+    assert [issue.loc for issue in trace.validation_errors] == [("items", 0, "price")]
 
 
 def test_validation_outside_any_request_leaves_nothing() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,9 +14,9 @@ import trio
 from fastapi import FastAPI, Request
 from starlette.applications import Starlette
 
-from pytest_lifecycle import AsyncClient, Client, DeadlineExceeded, LifecycleError, LifespanFailed
+from pytest_lifecycle import AsyncClient, Client, LifecycleError
 from tests.client.django_app import django
-from tests.drive.bare import AsgiApp, Message, Receive, Scope, Send, forever, hello, respond
+from tests.drive.bare import AsgiApp, Message, Receive, Scope, Send, hello, respond
 
 
 def asked(app: Any, how: str, **options: Any) -> None:
@@ -281,7 +281,7 @@ def test_an_app_without_lifespan_is_fine_in_async_tests(app: AsgiApp, run: Calla
     assert run(main) == ["hello", [], []]
 
 
-# -- failures
+# -- failures; the others are in tests/faults
 
 
 def test_the_app_s_own_exception_is_raised_where_its_startup_fails_with_one() -> None:
@@ -302,154 +302,22 @@ def test_the_app_s_own_exception_is_raised_where_its_startup_fails_with_one() ->
     assert closed.value.slug == "client-closed"
 
 
-def phases(
-    startup: Callable[[Send], Awaitable[None]] | None = None, shutdown: Callable[[Send], Awaitable[None]] | None = None
-) -> AsgiApp:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            return await respond(send)
-        for act in (startup, shutdown):
-            message = await receive()
-            await act(send) if act is not None else await send({"type": f"{message['type']}.complete"})
-
-    return app
-
-
-async def fail_the_startup(send: Send) -> None:
+async def fails_to_start(scope: Scope, receive: Receive, send: Send) -> None:
+    await receive()
     await send({"type": "lifespan.startup.failed", "message": "no database"})
-
-
-async def fail_the_startup_silently(send: Send) -> None:
-    await send({"type": "lifespan.startup.failed"})
-
-
-async def fail_the_shutdown(send: Send) -> None:
-    await send({"type": "lifespan.shutdown.failed", "message": "still busy"})
-
-
-async def hang(send: Send) -> None:
-    await forever()
-
-
-ERROR = ValueError("the app's own")
-
-
-async def raise_it(send: Send) -> None:
-    raise ERROR
-
-
-async def exit_it(send: Send) -> None:
-    raise SystemExit(4)
-
-
-FAILURES = {
-    "startup.failed": (
-        phases(fail_the_startup),
-        LifespanFailed,
-        "lifespan-failed",
-        "The app reported that its startup failed: no database",
-    ),
-    "startup.failed without words": (
-        phases(fail_the_startup_silently),
-        LifespanFailed,
-        "lifespan-failed",
-        "The app reported that its startup failed",
-    ),
-    "shutdown.failed": (
-        phases(None, fail_the_shutdown),
-        LifespanFailed,
-        "lifespan-failed",
-        "The app reported that its shutdown failed: still busy",
-    ),
-    "startup hangs": (
-        phases(hang),
-        DeadlineExceeded,
-        "lifespan-deadline",
-        "The app's startup did not end within 0.05 s. Give timeout= a larger number if it needs longer,"
-        " or lifespan=False to leave it out.",
-    ),
-    "shutdown hangs": (
-        phases(None, hang),
-        DeadlineExceeded,
-        "lifespan-deadline",
-        "The app's shutdown did not end within 0.05 s. Give timeout= a larger number if it needs longer,"
-        " or lifespan=False to leave it out.",
-    ),
-    "startup raises": (phases(raise_it), ValueError, None, "the app's own"),
-    "shutdown raises": (phases(None, raise_it), ValueError, None, "the app's own"),
-    "startup exits": (phases(exit_it), SystemExit, None, "4"),
-    "shutdown exits": (phases(None, exit_it), SystemExit, None, "4"),
-}
-
-
-@KINDS
-@pytest.mark.parametrize(("app", "kind", "slug", "message"), FAILURES.values(), ids=FAILURES)
-def test_a_failure_is_raised_and_the_next_client_is_fine(
-    app: AsgiApp, kind: type[BaseException], slug: str | None, message: str, how: str
-) -> None:
-    with pytest.raises(kind) as caught:
-        asked(app, how, timeout=0.05 if slug == "lifespan-deadline" else 10.0)
-    assert type(caught.value) is kind
-    assert (str(caught.value), getattr(caught.value, "slug", None)) == (message, slug)
-    if kind is ValueError:
-        assert caught.value is ERROR
-    asked(Recording(), how)
-
-
-def test_an_exit_on_seeing_the_scope_is_an_exit() -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        raise SystemExit(5)
-
-    with pytest.raises(SystemExit):
-        Client(app).get("/")
 
 
 def test_what_waits_for_a_startup_that_fails_is_told_that_the_client_is_closed() -> None:
     slugs: list[str] = []
 
     async def main() -> None:
-        client = AsyncClient(phases(fail_the_startup))
+        client = AsyncClient(fails_to_start)
         for error in await asyncio.gather(client.get("/one"), client.get("/two"), return_exceptions=True):
             assert isinstance(error, LifecycleError)
             slugs.append(error.slug)
 
     asyncio.run(main())
     assert slugs == ["lifespan-failed", "client-closed"]
-
-
-def test_an_app_that_ends_its_lifespan_early_does_not_hang_the_shutdown() -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            return await respond(send)
-        await receive()
-        await send({"type": "lifespan.startup.complete"})
-
-    for how in ("sync", "asyncio", "trio"):
-        asked(app, how)
-
-
-@KINDS
-def test_an_app_that_goes_on_listening_after_its_shutdown_does_not_hang(how: str) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            return await respond(send)
-        while True:
-            await send({"type": f"{(await receive())['type']}.complete"})
-
-    asked(app, how)
-
-
-def test_a_lifespan_that_breaks_while_requests_run_is_told_at_the_end() -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            return await respond(send)
-        await receive()
-        await send({"type": "lifespan.startup.complete"})
-        raise ERROR
-
-    with pytest.raises(ValueError) as caught, Client(app) as client:
-        assert client.get("/").status == 200
-    assert caught.value is ERROR
 
 
 def test_django_s_asgi_handler_has_no_lifespan_and_none_is_asked_for() -> None:

@@ -169,23 +169,6 @@ def test_no_body_is_an_empty_input() -> None:
 # -- the response
 
 
-class Closing:
-    """An iterable without a length, that says when it is closed."""
-
-    def __init__(self, pieces: Iterable[bytes], *, fails: bool = False) -> None:
-        self.pieces = pieces
-        self.closed = 0
-        self.fails = fails
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield from self.pieces
-        if self.fails:
-            raise ValueError("mid-body")
-
-    def close(self) -> None:
-        self.closed += 1
-
-
 def giving(result: Any, status: Any = "200 OK", headers: Any = ()) -> WsgiApp:
     def app(environ: Environ, start_response: StartResponse) -> Any:
         if environ["PATH_INFO"] == "/fine":
@@ -194,34 +177,6 @@ def giving(result: Any, status: Any = "200 OK", headers: Any = ()) -> WsgiApp:
         return result
 
     return app
-
-
-def test_an_iterable_without_length_is_read_to_its_end_and_closed_once() -> None:
-    result = Closing([b"one", b"", b"two"])
-    with Client(giving(result)) as client:
-        trace = client.get("/")
-    assert (trace.content, result.closed, trace.warnings) == (b"onetwo", 1, [])
-
-
-def test_an_iterable_that_raises_is_closed_once() -> None:
-    result = Closing([b"one"], fails=True)
-    with Client(giving(result)) as client:
-        trace = client.get("/")
-    assert (trace.status, trace.content, result.closed) == (200, b"one", 1)
-    assert [(error.type, error.handled_by) for error in trace.exceptions] == [("ValueError", None)]
-
-
-def test_an_error_in_close_is_told() -> None:
-    class Bad(Closing):
-        def close(self) -> None:
-            super().close()
-            raise OSError("close")
-
-    result = Bad([b"one"])
-    with Client(giving(result)) as client:
-        trace = client.get("/")
-    assert (trace.content, result.closed) == (b"one", 1)
-    assert isinstance(trace.root.exception, OSError)
 
 
 def test_a_generator_app_starts_its_response_at_its_first_step() -> None:
@@ -328,114 +283,7 @@ def test_a_validated_app_finds_nothing_wrong_with_the_driver() -> None:
         assert client.get("/").exceptions == []
 
 
-# -- faults
-
-
-def starting(environ: Environ, start_response: StartResponse) -> list[bytes]:
-    start_response("200 OK", [("X-A", "1")])
-    start_response("500 No", [("X-B", "1")])
-    return [b"body"]
-
-
-def silent(environ: Environ, start_response: StartResponse) -> list[bytes]:
-    return []
-
-
-def unstarted(environ: Environ, start_response: StartResponse) -> list[bytes]:
-    return [b"body"]
-
-
-def writes_text(environ: Environ, start_response: StartResponse) -> list[bytes]:
-    write: Any = start_response("200 OK", [])
-    write("text")
-    return []
-
-
-FAULTS: dict[str, tuple[WsgiApp, int | None, bytes, list[str]]] = {
-    "no start": (silent, None, b"", ["the app returned without a response"]),
-    "body without start": (
-        unstarted,
-        None,
-        b"body",
-        ["the app sent a body without having called start_response", "the app returned without a response"],
-    ),
-    "double start": (starting, 200, b"body", ["the app started the response twice"]),
-    "returns None": (giving(None), 200, b"", ["the app returned None, which cannot be iterated over"]),
-    "returns text": (giving(["text"]), 200, b"text", ["the app sent a body of type str instead of bytes"]),
-    "writes text": (writes_text, 200, b"text", ["the app sent a body of type str instead of bytes"]),
-    "bytearray": (giving([bytearray(b"x")]), 200, b"x", []),
-    "int status": (
-        giving([], status=200),
-        200,
-        b"",
-        ["the app sent the status 200 as int instead of str"],
-    ),
-    "status without number": (
-        giving([], status="OK"),
-        None,
-        b"",
-        ["the app sent the status 'OK', which is no number from 100 to 599"],
-    ),
-    "status 99": (
-        giving([], status="99 Low"),
-        None,
-        b"",
-        ["the app sent the status 99, which is no number from 100 to 599"],
-    ),
-    "line break in the status": (
-        giving([], status="200 OK\r\nX-Evil: 1"),
-        200,
-        b"",
-        ["the app sent the status '200 OK\\r\\nX-Evil: 1', which holds a control character"],
-    ),
-    "line break in a header": (
-        giving([], headers=[("Location", "/\r\nSet-Cookie: a=1")]),
-        200,
-        b"",
-        ["the app sent the header 'Location', which holds a line break or a NUL"],
-    ),
-    "bytes header": (
-        giving([], headers=[(b"X-A", b"1")]),
-        200,
-        b"",
-        ["the app sent the header b'X-A' as bytes instead of str"],
-    ),
-    "header beyond latin-1": (
-        giving([], headers=[("X-A", "\u20ac")]),
-        200,
-        b"",
-        ["the app sent the header 'X-A', which holds characters outside latin-1"],
-    ),
-    "length": (
-        giving([b"four"], headers=[("Content-Length", "5")]),
-        200,
-        b"four",
-        ["the app announced a content-length of 5 and sent 4 bytes"],
-    ),
-    "204 with a body": (
-        giving([b"x"], status="204 No Content"),
-        204,
-        b"",
-        ["the app sent a body with a 204 response, which has none"],
-    ),
-    "304 with a body": (
-        giving([b"x"], status="304 Not Modified"),
-        304,
-        b"",
-        ["the app sent a body with a 304 response, which has none"],
-    ),
-}
-
-
-@pytest.mark.parametrize(("app", "status", "content", "warnings"), FAULTS.values(), ids=FAULTS)
-def test_a_fault_is_a_sentence_on_the_trace_and_the_next_request_is_fine(
-    app: WsgiApp, status: int | None, content: bytes, warnings: list[str]
-) -> None:
-    with Client(app) as client:
-        trace = client.get("/")
-        client.get("/fine")
-    assert (trace.status, trace.content, trace.warnings) == (status, content, warnings)
-    assert trace.exceptions == []
+# -- what is no fault; what is one is in tests/faults
 
 
 def test_a_latin_1_header_is_kept() -> None:
@@ -448,47 +296,6 @@ def test_a_body_for_head_is_dropped_as_servers_do_and_is_no_fault() -> None:
     with Client(giving([b"four"], headers=[("Content-Length", "4")])) as client:
         trace = client.head("/")
     assert (trace.content, trace.headers["content-length"], trace.warnings) == (b"", "4", [])
-
-
-def test_a_type_error_in_the_iterable_s_own_code_is_the_app_s() -> None:
-    class Broken:
-        def __iter__(self) -> Iterator[bytes]:
-            raise TypeError("my own")
-
-    with Client(giving(Broken())) as client:
-        trace = client.get("/")
-    assert (str(trace.root.exception), trace.warnings) == ("my own", [])
-
-
-@pytest.mark.parametrize("error", [ValueError("v"), RecursionError(), ExceptionGroup("g", [OSError()])])
-@pytest.mark.parametrize("started", [False, True])
-def test_an_exception_is_kept_as_it_is(error: Exception, started: bool) -> None:
-    def app(environ: Environ, start_response: StartResponse) -> list[bytes]:
-        if started:
-            start_response("200 OK", [])
-        raise error
-
-    with Client(app) as client:
-        trace = client.get("/")
-        assert trace.root.exception is error
-        assert (trace.status, trace.warnings) == (200 if started else None, [])
-    with Client(app, raise_app_exceptions=True) as client, pytest.raises(type(error)) as caught:
-        client.get("/")
-    assert caught.value is error
-
-
-@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
-def test_an_exit_goes_on_its_way(error: BaseException) -> None:
-    def app(environ: Environ, start_response: StartResponse) -> list[bytes]:
-        if environ["PATH_INFO"] == "/exit":
-            raise error
-        return wsgi_hello(environ, start_response)
-
-    with Client(app) as client:
-        with pytest.raises(type(error)) as caught:
-            client.get("/exit")
-        assert caught.value is error
-        assert client.get("/").text == "hello"
 
 
 # -- the oracle: any request gives what a raw call gives

@@ -56,7 +56,9 @@ class World:
         """Write down that a step was here, and what it saw of its surroundings."""
         names = sorted(variable.name for variable in contextvars.copy_context())
         others = [name for name in names if not name.startswith("pytest_lifecycle")]
-        (self.lanes[0] if lane is None else lane).append((label, VALUE.get(), threading.get_ident() == self.home, others))
+        (self.lanes[0] if lane is None else lane).append(
+            (label, VALUE.get(), threading.get_ident() == self.home, others)
+        )
 
     def is_due(self, number: int, times: int) -> bool:
         """Count a call of a step that raises so many times; say whether it does now."""

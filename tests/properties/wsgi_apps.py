@@ -475,18 +475,14 @@ class SubHandler(ClassHandler):
         return super().__call__(environ, start_response)
 
 
-def partial_handler(
-    handler: Handler, world: World, environ: Environ, start_response: StartResponse
-) -> Iterable[bytes]:
+def partial_handler(handler: Handler, world: World, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     return handle(environ, start_response, handler, world)
 
 
 FailAt = Callable[[Point], None]
 
 
-def handle(
-    environ: Environ, start_response: StartResponse, handler: Handler, world: World
-) -> Iterable[bytes]:
+def handle(environ: Environ, start_response: StartResponse, handler: Handler, world: World) -> Iterable[bytes]:
     """Do what the handler does."""
     world.note("handler", [name for name in environ if name.startswith("copied_")])
     if handler.reading is not Reading.NONE:
@@ -521,9 +517,7 @@ def start(environ: Environ, start_response: StartResponse, handler: Handler) -> 
     return start_response(f"{handler.status} Fine", [("x-origin", "handler"), ("x-echo", echo)])
 
 
-def late(
-    environ: Environ, start_response: StartResponse, fail_at: FailAt, handler: Handler
-) -> Iterator[bytes]:
+def late(environ: Environ, start_response: StartResponse, fail_at: FailAt, handler: Handler) -> Iterator[bytes]:
     start(environ, start_response, handler)
     fail_at(Point.STARTED)
     yield from in_pieces(handler.pieces, fail_at)

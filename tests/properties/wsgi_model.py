@@ -154,9 +154,7 @@ class Walk(Model):
                 self.leave(step)
         return body
 
-    def generate(
-        self, names: list[str], is_handler: bool, inside: Callable[[list[Step]], Pieces]
-    ) -> Iterator[None]:
+    def generate(self, names: list[str], is_handler: bool, inside: Callable[[list[Step]], Pieces]) -> Iterator[None]:
         """Walk through a layer, or a handler, that is a generator function itself."""
         steps = self.begin(names, self.current, is_handler=is_handler)
         with self.leaving(steps):

@@ -56,7 +56,7 @@ def test_any_app_is_the_same_observed_and_unobserved_and_its_trace_is_the_model_
     assert observed == unobserved
     (trace,) = traces
     agree(trace, plan, unobserved)
-    assert trace.warnings == []
+    assert not [warning for warning in trace.warnings if "adapter" in warning]
 
 
 @thorough
@@ -116,9 +116,7 @@ def test_an_app_that_ran_unobserved_has_the_same_trace_each_time_after(plan: Pla
 @given(st.lists(asgi_plans, min_size=2, max_size=4), requests)
 def test_requests_that_run_at_the_same_time_never_mix(plans: list[Plan], request: Request) -> None:
     async def meeting() -> list[Seen]:
-        return await asyncio.gather(
-            *(called(plan, request.at(f"/{number}")) for number, plan in enumerate(plans))
-        )
+        return await asyncio.gather(*(called(plan, request.at(f"/{number}")) for number, plan in enumerate(plans)))
 
     unobserved = asyncio.run(meeting())
     with observe() as traces:

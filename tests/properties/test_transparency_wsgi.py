@@ -50,7 +50,7 @@ def test_any_app_is_the_same_observed_and_unobserved_and_its_trace_is_the_model_
     if not Walk(plan).is_cut:
         (trace,) = traces
         agree(trace, plan, unobserved)
-        assert trace.warnings == []
+        assert not [warning for warning in trace.warnings if "adapter" in warning]
 
 
 @thorough

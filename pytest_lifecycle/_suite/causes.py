@@ -1,0 +1,243 @@
+"""Why a request is not what it was: its main cause first, then what followed from it, nothing twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from .layers import listed, moved, without
+from .lines import Line
+from .patterns import are_similar
+from .record import Record
+
+ASPECTS: Final = {
+    "status": ("status",),
+    "route": ("route",),
+    "outcome": ("outcome",),
+    "middleware": ("middleware",),
+    "refusal": ("refusal", "refused_by"),
+    "handler": ("handler",),
+    "dependencies": ("dependencies",),
+    "invalid": ("invalid",),
+    "redirect": ("redirect",),
+    "exception": ("exception",),
+}
+"""What can be compared, by the attributes of a `Line` that it is about."""
+
+COMPARED: Final = ("status", "route", "outcome", "middleware", "refusal")
+"""What is compared unless the configuration says otherwise."""
+
+EARLY: Final = frozenset({"short_circuited", "not_found", "method_not_allowed", "redirected", "error", "no_response"})
+"""The outcomes of requests that may not have got as far as the innermost middleware."""
+
+LOST: Final = {
+    "not_found": "no route matches any more",
+    "method_not_allowed": "no route takes the method any more",
+}
+"""What the router said instead of choosing a route."""
+
+IMPLIED: Final = frozenset({"validation", "not_found", "method"})
+"""The refusals that another cause tells already."""
+
+
+def aspects_of(before: Line, after: Line) -> tuple[str, ...]:
+    """Say in what two lines differ; empty where only the path does."""
+    return tuple(
+        aspect
+        for aspect, names in ASPECTS.items()
+        if any(getattr(before, name) != getattr(after, name) for name in names)
+    )
+
+
+def causes_of(before: Line, after: Line, record: Record, nearest: str | None = None) -> list[str]:
+    """Say what has changed from one line to another.
+
+    Args:
+        before: What was expected.
+        after: What was seen.
+        record: A request that it was seen of.
+        nearest: The route that nearly took this request, where none did.
+    """
+    told = [
+        *_middleware(before, after, record),
+        *_route(before, after),
+        *_nearest(before, nearest),
+        *_not_reached(before, after),
+        *_redirect(before, after),
+        *_invalid(before, after),
+        *_exception(before, after, record),
+        *_dependencies(before, after),
+        *_refusal(before, after),
+        *_handler(before, after),
+    ]
+    ended = _ended(before, after)
+    return [*told, ended] if ended else told or ["the path that it took has changed"]
+
+
+def _ended(before: Line, after: Line) -> str:
+    status, outcome = before.status != after.status, before.outcome != after.outcome
+    outcomes = f"{before.outcome} to {after.outcome}"
+    if status:
+        return f"status {_status(before)} to {_status(after)}" + (f" ({outcomes})" if outcome else "")
+    return f"outcome {outcomes}" if outcome else ""
+
+
+def _status(line: Line) -> str:
+    return "none" if line.status is None else str(line.status)
+
+
+# -- one kind of change each
+
+
+def _middleware(before: Line, after: Line, record: Record) -> Iterator[str]:
+    removed, added = without(before.middleware, after.middleware), without(after.middleware, before.middleware)
+    gate = record.stopped_by[-1] if record.stopped_by else None
+    former_gate = before.refused_by if before.outcome == "short_circuited" else None
+    if added and not _is_short_of(before, after):
+        place = f"now {_run(added)} before {former_gate}" if former_gate in after.middleware else "added"
+        yield f"middleware {listed(added)} {place}"
+    if gate in before.middleware:  # what stood inside of it may be there: it was not reached
+        outside = without(before.middleware[: before.middleware.index(gate)], after.middleware)
+        if outside:
+            yield f"middleware {listed(outside)} no longer {_run(outside)} before {gate}"
+    elif removed and gate not in added and not _is_short_of(after, before):
+        yield f"middleware {listed(removed)} removed"
+    order = moved(before.middleware, after.middleware, "middleware")
+    if order:
+        yield order
+
+
+def _not_reached(before: Line, after: Line) -> Iterator[str]:
+    if len(before.middleware) > len(after.middleware) and _is_short_of(after, before):
+        names = before.middleware[len(after.middleware) :]
+        yield f"middleware {listed(names)} {'is' if len(names) == 1 else 'are'} not reached"
+
+
+def _is_short_of(short: Line, long: Line) -> bool:
+    """Whether a request just did not get as far as another one: the middleware that is missing may be there."""
+    return (
+        short.middleware == long.middleware[: len(short.middleware)]
+        and short.outcome in EARLY
+        and (short.outcome != long.outcome or short.refused_by != long.refused_by)
+        and long.outcome != "short_circuited"
+    )
+
+
+def _route(before: Line, after: Line) -> Iterator[str]:
+    if before.route == after.route:
+        return
+    if after.route is None:
+        if after.outcome == "redirected":
+            yield f"the router redirects it to {after.redirect} now"
+        elif after.outcome in LOST:
+            yield LOST[after.outcome]
+        elif after.outcome == "handled":
+            yield "its route is not known any more"
+    elif before.route is None:
+        if before.outcome == "redirected" or before.outcome in LOST:
+            yield f"the route {after.request} takes it now"
+    elif before.handler == after.handler:
+        yield f"its route is {after.request} now"
+    else:
+        yield f"the route {after.request} takes it now"
+
+
+def _nearest(before: Line, nearest: str | None) -> Iterator[str]:
+    if nearest is not None and are_similar(nearest.partition(" ")[0], before.route or before.path or ""):
+        yield f"the nearest is {nearest}"
+
+
+def _redirect(before: Line, after: Line) -> Iterator[str]:
+    if before.redirect == after.redirect or (
+        before.route != after.route and "redirected" in (before.outcome, after.outcome)
+    ):
+        return
+    if before.redirect is None:
+        yield f"redirects to {after.redirect} now"
+    elif after.redirect is None:
+        yield f"no longer redirects to {before.redirect}"
+    else:
+        yield f"redirects to {after.redirect}, was to {before.redirect}"
+
+
+def _invalid(before: Line, after: Line) -> Iterator[str]:
+    if before.invalid == after.invalid or after.outcome in LOST:
+        return
+    if not before.invalid:
+        yield f"newly invalid: {listed(after.invalid)}"
+    elif not after.invalid:
+        yield f"no longer invalid: {listed(before.invalid)}"
+    else:
+        yield f"invalid is now {listed(after.invalid)}, was {listed(before.invalid)}"
+
+
+def _exception(before: Line, after: Line, record: Record) -> Iterator[str]:
+    if before.exception == after.exception:
+        return
+    if after.exception is None:
+        if after.outcome in ("handled", "error") or before.outcome == "error":
+            yield f"{before.exception} no longer raised"
+        return
+    if after.outcome in LOST or after.invalid or (after.refusal is not None and after.outcome != "error"):
+        return  # the framework's own way to say what is told anyway
+    where = f" in {record.raised_in}" if record.raised_in is not None else ""
+    instead = f", was {before.exception}" if before.exception is not None else ""
+    yield f"{after.exception} raised{where}{instead}"
+
+
+def _dependencies(before: Line, after: Line) -> Iterator[str]:
+    gone, added = without(before.dependencies, after.dependencies), without(after.dependencies, before.dependencies)
+    is_same = before.outcome == after.outcome and before.route == after.route
+    if after.outcome in LOST:
+        return
+    if gone and (is_same or after.outcome == "handled" or before.refused_by in gone):
+        yield f"{_quoted(gone)} no longer {_run(gone)}"
+    if added and (is_same or before.outcome == "handled" or after.refused_by in added):
+        yield f"{_quoted(added)} now {_run(added)}"
+    order = moved(before.dependencies, after.dependencies, "dependencies")
+    if order and not gone and not added:
+        yield f"dependencies in another order: {', '.join(after.dependencies)}"
+
+
+def _quoted(names: list[str]) -> str:
+    return listed([f"`{name}`" for name in names])
+
+
+def _run(names: list[str]) -> str:
+    return "runs" if len(names) == 1 else "run"
+
+
+def _refusal(before: Line, after: Line) -> Iterator[str]:
+    if (before.refusal, before.refused_by) == (after.refusal, after.refused_by):
+        return
+    is_told, was_told = after.refusal in IMPLIED, before.refusal in IMPLIED
+    if after.refusal is None or is_told:
+        if (
+            before.refusal is not None
+            and not was_told
+            and before.refused_by in _steps(after)
+            and after.outcome not in LOST
+        ):
+            yield f"no longer refused by {_refused(before)}"
+    elif before.refusal is None or was_told:
+        yield f"now refused by {_refused(after)}"
+    else:
+        yield f"refused by {_refused(after)}, was by {_refused(before)}"
+
+
+def _steps(line: Line) -> tuple[str | None, ...]:
+    """Give what may still say no; nobody in particular may, too."""
+    return (*line.middleware, *line.dependencies, line.handler, None)
+
+
+def _refused(line: Line) -> str:
+    return f"{line.refused_by} ({line.refusal})" if line.refused_by is not None else f"somebody ({line.refusal})"
+
+
+def _handler(before: Line, after: Line) -> Iterator[str]:
+    if before.handler == after.handler:
+        return
+    if before.handler is not None and after.handler is not None:
+        yield f"handler {after.handler}, was {before.handler}"
+    elif before.outcome == after.outcome and before.route == after.route:
+        yield f"handler {before.handler} no longer runs" if after.handler is None else f"handler {after.handler} runs"

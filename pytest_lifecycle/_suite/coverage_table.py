@@ -1,0 +1,185 @@
+"""Coverage and maps as text: for a terminal, as Markdown, as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from math import floor
+from typing import Any, Final
+
+from .._show.escape import escape
+from .._trace.declared import Declared, DeclaredMiddleware
+from .coverage import OUTCOMES, Anonymous, Coverage, RouteCoverage
+
+SCHEMA: Final = 1
+"""The version of the JSON; it grows when a key changes its meaning or goes."""
+
+WIDEST: Final = 44
+"""How wide the column of routes gets; what is longer pushes its own line to the right."""
+
+HEADER: Final = ("route", "asked", "anonymous", "outcomes")
+
+
+def lines_of(coverage: Coverage) -> list[str]:
+    """Write it for a terminal."""
+    rows = [_cells(row) for row in coverage.routes]
+    widths = [min(max(map(len, column)), WIDEST) for column in zip(HEADER, *rows, strict=True)] if rows else []
+    table = [_aligned(cells, widths) for cells in (HEADER, *rows)] if rows else []
+    return [*table, *([""] if table else []), *_findings(coverage)]
+
+
+def summary_of(coverage: Coverage) -> str:
+    """Say in one line how many routes were reached."""
+    if not coverage.counted:
+        return "no route is known: no app was asked whose declared routes can be read"
+    return f"{coverage.reached} of {len(coverage.counted)} routes reached ({percent_text(coverage.percent)} %)"
+
+
+def too_few(coverage: Coverage, option: str, wanted: float) -> str:
+    """Say that fewer routes were reached than an option asks for."""
+    return f"{summary_of(coverage)}, which is less than {option}={wanted:g} asks for"
+
+
+def percent_text(percent: float) -> str:
+    """Write a percentage so that it is never more than it is."""
+    return f"{floor(percent * 10) / 10:.1f}".removesuffix(".0")
+
+
+def _cells(row: RouteCoverage) -> tuple[str, str, str, str]:
+    mark = "" if row.is_declared else " (not declared)"
+    said = [_counted(row.outcomes, OUTCOMES)]
+    if row.refusals:
+        said.append(f"refused by {_counted(row.refusals)}")
+    return escape(str(row.route)) + mark, str(row.requests), row.anonymous.value, "; ".join(filter(None, said))
+
+
+def _counted(counts: Counter[str], order: Sequence[str] = ()) -> str:
+    names = [*(name for name in order if name in counts), *sorted(set(counts) - set(order))]
+    return ", ".join(f"{name} {counts[name]}" for name in names)
+
+
+def _aligned(cells: tuple[str, ...], widths: list[int]) -> str:
+    route, asked, anonymous, outcomes = cells
+    return f"{route:<{widths[0]}}  {asked:>{widths[1]}}  {anonymous:<{widths[2]}}  {outcomes}".rstrip()
+
+
+def _findings(coverage: Coverage) -> Iterator[str]:
+    yield summary_of(coverage)
+    yield from _listed("never reached", (str(row.route) for row in coverage.counted if not row.requests))
+    unguarded = [row for row in coverage.counted if row.requests and row.anonymous is not Anonymous.REFUSED]
+    yield from _listed(
+        "reached, and never refused to an anonymous request",
+        (f"{row.route} ({row.anonymous.value})" for row in unguarded),
+    )
+    if coverage.unrouted:
+        yield f"no route was chosen: {_counted(coverage.unrouted, OUTCOMES)}"
+    silent = [layer.name for layer in coverage.middleware if layer.requests and not layer.answered]
+    if silent:
+        yield f"middleware that never answered itself: {', '.join(map(escape, silent))}"
+    yield from _listed(
+        "middleware that no request went through",
+        (f"{layer.name} ({layer.why_unseen})" for layer in coverage.middleware if not layer.requests),
+    )
+    if coverage.lost:
+        yield f"incomplete: {coverage.lost} test{'s' if coverage.lost > 1 else ''} took their process with them"
+
+
+def _listed(title: str, entries: Iterable[str]) -> Iterator[str]:
+    found = list(entries)
+    if found:
+        yield f"{title} ({len(found)}):"
+        yield from (f"  {escape(entry)}" for entry in found)
+
+
+# -- Markdown
+
+
+def markdown_of(coverage: Coverage) -> str:
+    """Write it as Markdown."""
+    findings = list(_findings(coverage))
+    table = _table(HEADER, (_cells(row) for row in coverage.routes))
+    written = [f"- {_plain(line)}" if not line.startswith("  ") else f"  - {_plain(line[2:])}" for line in findings]
+    return "\n".join(["# Route coverage", "", *table, "", *written]) + "\n"
+
+
+def map_markdown(declared: Declared) -> str:
+    """Write what apps declare as Markdown."""
+    routes = (
+        (
+            escape(str(route)),
+            escape(route.handler or ""),
+            escape(", ".join(route.dependencies)),
+            escape(", ".join(route.middleware)),
+        )
+        for route in declared.routes
+    )
+    layers = (f"- {_plain(_layer(layer))}" for layer in declared.middleware)
+    header = ("route", "handler", "dependencies", "middleware, outermost first")
+    return "\n".join(["# Routes", "", *_table(header, routes), "", "# Middleware", "", *layers]) + "\n"
+
+
+def _layer(layer: DeclaredMiddleware) -> str:
+    said = f"{escape(layer.name)}, around {escape(layer.where)}"
+    return said if layer.active else f"{said}: declared, and not active: {escape(layer.reason)}"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = [header, ["---"] * len(header), *([_plain(cell) for cell in row] for row in rows)]
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def _plain(text: str) -> str:
+    """Take away what Markdown gives a meaning."""
+    for mark in "\\`*_<>[]|":
+        text = text.replace(mark, f"\\{mark}")
+    return text
+
+
+# -- JSON
+
+
+def json_of(coverage: Coverage) -> str:
+    """Write it as JSON."""
+    data = {
+        "schema": SCHEMA,
+        "summary": {
+            "routes": len(coverage.counted),
+            "reached": coverage.reached,
+            "percent": round(coverage.percent, 2),
+            "unrouted": dict(sorted(coverage.unrouted.items())),
+            "lost": coverage.lost,
+        },
+        "routes": [_row(row) for row in coverage.routes],
+        "middleware": [
+            {
+                "name": layer.name,
+                "declared": bool(layer.declared),
+                "active": not layer.declared or any(found.active for found in layer.declared),
+                "requests": layer.requests,
+                "answered": layer.answered,
+            }
+            for layer in coverage.middleware
+        ],
+    }
+    return json.dumps(data, indent=1) + "\n"
+
+
+def map_json(declared: Declared) -> str:
+    """Write what apps declare as JSON."""
+    return json.dumps({"schema": SCHEMA, **declared.to_json()}, indent=1) + "\n"
+
+
+def _row(row: RouteCoverage) -> dict[str, Any]:
+    return {
+        "method": row.route.method,
+        "pattern": row.route.pattern,
+        "handler": row.route.handler,
+        "source": None if row.route.source is None else ":".join(map(str, row.route.source)),
+        "declared": row.is_declared,
+        "builtin": row.route.builtin,
+        "requests": row.requests,
+        "outcomes": dict(sorted(row.outcomes.items())),
+        "refusals": dict(sorted(row.refusals.items())),
+        "anonymous": row.anonymous.value,
+    }

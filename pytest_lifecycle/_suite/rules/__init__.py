@@ -1,0 +1,1 @@
+"""What holds for every request of a project: rules in a small language, and those for known traps."""

@@ -1,0 +1,86 @@
+"""A rule that a request did not keep, and how a test is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final, final
+from urllib.parse import urlsplit
+
+from ..._show.escape import shown
+from ..._show.redact import ACTIVE
+
+if TYPE_CHECKING:
+    from ..._trace.trace import Trace
+
+TEXT_LIMIT: Final = 600
+"""How many characters of what was seen are told."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A rule that a request did not keep.
+
+    Attributes:
+        rule: The rule.
+        request: The request: its method, its path without secrets, its route, its answer.
+        seen: What was seen instead.
+        page: The page of the documentation about it; empty for rules of the user's own.
+    """
+
+    rule: str
+    request: str
+    seen: str
+    page: str = ""
+
+
+def violation_of(rule: str, trace: Trace, seen: str, page: str = "") -> Violation:
+    """Make one, harmless for a terminal."""
+    return Violation(rule, request_of(trace), shown(ACTIVE.get().text(seen), TEXT_LIMIT), page)
+
+
+def request_of(trace: Trace) -> str:
+    """Name a request in a message."""
+    if trace.protocol == "lifespan":
+        return "the startup"
+    path = urlsplit(ACTIVE.get().url(trace.url, trace.path_params)).path or "/"
+    route = "no route" if trace.route is None else f"route {trace.route.partition(' ')[2]}"
+    return shown(f"{trace.method} {path} ({route}) -> {trace.status or 'no response'}", TEXT_LIMIT)
+
+
+@final
+class Violations:
+    """Violations, of each rule the first, and how many there were."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, tuple[Violation, int]] = {}
+
+    def add(self, violation: Violation) -> None:
+        """Add one."""
+        first, known = self._found.get(violation.rule, (violation, 0))
+        self._found[violation.rule] = (first, known + 1)
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._found)
+
+    def __iter__(self) -> Iterator[Violation]:
+        """Give each rule's first one."""
+        return (violation for violation, _ in self._found.values())
+
+    def to_json(self) -> list[dict[str, str]]:
+        """Give each rule's first one as JSON and execnet can hold it."""
+        return [asdict(violation) for violation in self]
+
+    def lines(self) -> list[str]:
+        """Tell of them."""
+        return [line for violation, count in self._found.values() for line in told(violation, count)]
+
+
+def told(first: Violation, count: int = 1) -> list[str]:
+    """Tell of the violations of one rule, by the first of them."""
+    lines = [f"rule broken: {first.rule}", f"  {first.request}", f"  {first.seen}"]
+    if count > 1:
+        lines.append(f"  and {count - 1} more like it")
+    return [*lines, f"  docs: {first.page}"] if first.page else lines
