@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Final, final
 
 from .layers import listed, moved, without
@@ -38,8 +37,6 @@ LOST: Final = {
 }
 """What the router said instead of choosing a route."""
 
-NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
-
 IMPLIED: Final = frozenset({"validation", "not_found", "method"})
 """The refusals that another cause tells already."""
 
@@ -55,7 +52,7 @@ class Nearby:
     """
 
     nearest: str | None = None
-    named: Mapping[str, str] = NOTHING
+    named: Mapping[str, str] = field(default_factory=dict)
 
 
 def aspects_of(before: Line, after: Line) -> tuple[str, ...]:
