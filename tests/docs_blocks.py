@@ -9,6 +9,7 @@ A page is a sequence of fenced blocks. Each has a part to play, or the page is w
 - ``console`` that begins with ``$ pytest``: is run in the page's project as it stands there, and what pytest writes
   from its first section on is the rest of the block; what a run with ``--lifecycle-update`` has written is there for
   the runs that follow;
+- ``console`` that begins with ``$ python -m examples``: is run, and what it writes is the rest of the block;
 - ``json``: is the baseline that those runs have written;
 - ``sh``: commands for the reader's shell; `SHELL` holds all there may be;
 - ``toml`` without a name: is read.
@@ -32,7 +33,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -85,7 +86,7 @@ class Job:
     """What is done with a block.
 
     Attributes:
-        kind: file, test, run, python, toml, json or shell.
+        kind: file, test, run, example, python, toml, json or shell.
         block: The block.
         output: The block that holds what it has to write.
         files: The page's project as it stands there.
@@ -146,6 +147,8 @@ def jobs_of(page: Path) -> Iterator[Job]:
             yield Job("run", block, block, files=dict(files), module=module, updates=list(updates))
             if "--lifecycle-update" in _arguments(block):
                 updates.append((dict(files), _arguments(block)))
+        elif block.language == "console" and block.source.startswith("$ python -m examples"):
+            yield Job("example", block, block)
         elif block.language == "json" and updates:
             yield Job("json", block, block, updates=list(updates))
         elif block.language == "toml":
@@ -195,6 +198,8 @@ def written(job: Job, folder: Path) -> str:
         code, text = _pytest(job.files, [job.module], folder)
         assert code == 0, f"{block}: the tests fail\n{text}"
         assert re.search(r"^=+ \d+ passed in ", text, re.MULTILINE), f"{block}: not all tests run\n{text}"
+    elif job.kind == "example":
+        return _example(block.source.partition("\n")[0])
     elif job.kind == "json":
         return (folder / "baseline.json").read_text(encoding="utf-8")
     elif job.kind == "run":
@@ -224,27 +229,45 @@ def _pytest(files: dict[str, str], arguments: list[str], folder: Path) -> tuple[
     is_async = any("async def test_" in source for source in files.values())
     plugins = [name for name in PLUGINS[: None if is_async else 1] if find_spec(name.partition(".")[0]) is not None]
     plugins += [plugin for sign, plugin in NEIGHBOURS.items() if any(sign in source for source in files.values())]
-    hidden = ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "PYTEST_XDIST_WORKER")
-    environment = {name: value for name, value in os.environ.items() if name not in hidden}
-    environment.update(
-        PYTEST_DISABLE_PLUGIN_AUTOLOAD="1",
-        PYTEST_ADDOPTS=" ".join(f"-p {name}" for name in (*plugins, "no:cacheprovider")),
-        PYTHONDONTWRITEBYTECODE="1",
-        PYTHONPATH=os.pathsep.join([str(folder), str(ROOT)]),
-        COLUMNS="80",
-        PY_COLORS="0",
-    )
-    environment.pop("DJANGO_SETTINGS_MODULE", None)
     done = subprocess.run(
         [sys.executable, "-m", "pytest", f"--rootdir={folder}", *arguments],
         cwd=folder,
-        env=environment,
+        env=_environment([folder, ROOT], plugins),
         capture_output=True,
         text=True,
         encoding="utf-8",
         timeout=100,
     )
     return done.returncode, done.stdout.replace(str(folder), "/shop")
+
+
+def _environment(paths: Sequence[Path], plugins: Sequence[str]) -> dict[str, str]:
+    """Give the environment of a run: what differs from machine to machine is left out."""
+    hidden = ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "PYTEST_XDIST_WORKER", "DJANGO_SETTINGS_MODULE")
+    environment = {name: value for name, value in os.environ.items() if name not in hidden}
+    return environment | {
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTEST_ADDOPTS": " ".join(f"-p {name}" for name in (*plugins, "no:cacheprovider")),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": os.pathsep.join(map(str, paths)),
+        "COLUMNS": "80",
+        "PY_COLORS": "0",
+    }
+
+
+def _example(command: str) -> str:
+    arguments = shlex.split(command)[2:]
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=_environment([ROOT], PLUGINS[:1]),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=100,
+    )
+    assert done.returncode == 0, f"{command} fails\n{done.stdout}{done.stderr}"
+    return f"{command}\n{done.stdout}"
 
 
 def _from_first_section(text: str) -> str:

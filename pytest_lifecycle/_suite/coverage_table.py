@@ -23,7 +23,7 @@ HEADER: Final = ("route", "asked", "anonymous", "outcomes")
 
 def lines_of(coverage: Coverage) -> list[str]:
     """Write it for a terminal."""
-    rows = [_cells(row) for row in coverage.routes]
+    rows = list(_rows(coverage))
     widths = [min(max(map(len, column)), WIDEST) for column in zip(HEADER, *rows, strict=True)] if rows else []
     table = [_aligned(cells, widths) for cells in (HEADER, *rows)] if rows else []
     return [*table, *([""] if table else []), *_findings(coverage)]
@@ -44,6 +44,11 @@ def too_few(coverage: Coverage, option: str, wanted: float) -> str:
 def percent_text(percent: float) -> str:
     """Write a percentage so that it is never more than it is."""
     return f"{floor(percent * 10) / 10:.1f}".removesuffix(".0")
+
+
+def _rows(coverage: Coverage) -> Iterator[tuple[str, str, str, str]]:
+    """Give the rows; what the framework declares itself, and nobody asked for, says nothing."""
+    return (_cells(row) for row in coverage.routes if row.requests or row.counts)
 
 
 def _cells(row: RouteCoverage) -> tuple[str, str, str, str]:
@@ -98,7 +103,7 @@ def _listed(title: str, entries: Iterable[str]) -> Iterator[str]:
 def markdown_of(coverage: Coverage) -> str:
     """Write it as Markdown."""
     findings = list(_findings(coverage))
-    table = _table(HEADER, (_cells(row) for row in coverage.routes))
+    table = _table(HEADER, _rows(coverage))
     written = [f"- {_plain(line)}" if not line.startswith("  ") else f"  - {_plain(line[2:])}" for line in findings]
     return "\n".join(["# Route coverage", "", *table, "", *written]) + "\n"
 
