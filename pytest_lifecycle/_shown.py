@@ -31,6 +31,18 @@ def add_requests(report: pytest.TestReport, traces: ItemTraces, settings: Settin
         vars(report)[ATTRIBUTE] = text
 
 
+def show_interrupted(reporter: pytest.TerminalReporter, traces: ItemTraces, settings: Settings) -> None:
+    """Print the requests of the test that was interrupted: there is no report of it."""
+    requests, missed = traces.unreported()
+    if not requests:
+        return
+    from ._show.report import section
+
+    reporter.section("lifecycle: requests of the interrupted test", cyan=True)
+    for line in section(requests, redactor=settings.redactor(), missed=missed).split("\n"):
+        reporter.line(line)
+
+
 @final
 class ShownRequests:
     """Prints the requests of the tests that did not fail, for `--lifecycle-show`."""

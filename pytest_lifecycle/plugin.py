@@ -176,6 +176,15 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Show the requests of a test that was interrupted: where one hung is what the user wants to know."""
+    interrupted = config.stash.get(RUNNING, None)
+    if interrupted is not None:
+        from ._shown import show_interrupted
+
+        show_interrupted(terminalreporter, interrupted, config.stash[SETTINGS])
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_assertrepr_compare(
     config: pytest.Config, op: str, left: object, right: object

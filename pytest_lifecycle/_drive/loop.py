@@ -262,9 +262,8 @@ class OwnLoop:
                     self._tasks.add(task)
                 raise TimedOut from error
             raise
-        except BaseException:
-            if task.done() and not task.cancelled():
-                task.exception()  # it was raised here: asyncio need not report it again
+        except BaseException:  # an interrupt or an exit
+            self._break_off(task)
             raise
         else:
             if expired:
@@ -273,6 +272,15 @@ class OwnLoop:
         finally:
             for timer in timers:
                 timer.cancel()
+
+    def _break_off(self, task: asyncio.Task[Any]) -> None:
+        """Let a call end that the loop was stopped in: it is cancelled, as by `asyncio.run`, and its threads with it."""
+        task.cancel()
+        self._loop.run_until_complete(asyncio.wait([task], timeout=GRACE))
+        if not task.done():
+            self._tasks.add(task)
+        elif not task.cancelled():
+            task.exception()  # it was raised here: asyncio need not report it again
 
     def close(self) -> None:
         """Cancel what is left, shut down generators and the default executor, and close the loop."""
