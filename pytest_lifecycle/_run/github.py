@@ -64,7 +64,7 @@ def _write(path: Path, run: Run) -> str:
     text = markdown_of(run, LIMIT - size_of(path))
     if not text:
         return f"no step summary is written: {short(path)} is as large as GitHub lets it be"
-    append(path, text)
+    append(path, text, f"Let {SUMMARY} name a file that can be, or leave out --lifecycle-github.")
     return f"added to the step summary {short(path)}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, final
@@ -61,12 +61,14 @@ def _property(text: str) -> str:
 
 
 def _place(source: Source, folder: Path) -> dict[str, str]:
+    """Give the file as git names it, and the line; nothing where it is none, or none in this folder."""
     file, _, line = (source or "").rpartition(":")
-    if not file:
+    try:
+        path, root = Path(os.path.realpath(file)), Path(os.path.realpath(folder))
+        is_known = path.is_file() and path.is_relative_to(root)
+    except ValueError:  # code may say that it is from a file whose name cannot be one
         return {}
-    path = Path(os.path.realpath(file))
-    root = Path(os.path.realpath(folder))
-    return {"file": path.relative_to(root).as_posix(), "line": line} if path.is_relative_to(root) else {}
+    return {"file": path.relative_to(root).as_posix(), "line": line} if is_known else {}
 
 
 def commands_of(run: Run, folder: Path) -> list[str]:
@@ -127,7 +129,8 @@ class _Sources:
             if route.source is not None:
                 source = ":".join(map(str, route.source))
                 self._routes.setdefault(str(route), source)
-                self._handlers.setdefault(route.handler or "", set()).add(source)
+                if route.handler:
+                    self._handlers.setdefault(route.handler, set()).add(source)
 
     def of_violation(self, violation: Violation) -> Source:
         """Give where the handler is of a request that broke a rule."""
@@ -146,5 +149,5 @@ class _Sources:
 
     def _of_handler(self, name: str) -> Source:
         """Give where the handler of this name is, where there is one: its route may have another pattern now."""
-        found: Iterable[str] = self._handlers.get(name, ())
-        return next(iter(found)) if name and len(self._handlers.get(name, ())) == 1 else None
+        found = self._handlers.get(name, set())
+        return next(iter(found)) if len(found) == 1 else None

@@ -53,8 +53,13 @@ def write_whole(path: Path, text: str) -> None:
         ) from error
 
 
-def append(path: Path, text: str) -> None:
-    """Add text to a file below what is in it, as Markdown: with an empty line between.
+def append(path: Path, text: str, remedy: str) -> None:
+    """Add text to a file below what is in it, with an empty line between.
+
+    Args:
+        path: The file.
+        text: The text.
+        remedy: What to do where it cannot be written, as a sentence.
 
     Raises:
         FileProblem: It cannot be written.
@@ -64,9 +69,7 @@ def append(path: Path, text: str) -> None:
             file.write(("\n\n" if file.tell() else "").encode() + text.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise FileProblem(
-            f"{path} cannot be written: {error.strerror or error}. Give a path in a folder that you can write to;"
-            " what was there is still there.",
-            slug="file-not-written",
+            f"{path} cannot be written: {error.strerror or error}. {remedy}", slug="file-not-written"
         ) from error
 
 
