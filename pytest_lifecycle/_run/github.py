@@ -91,8 +91,16 @@ class Annotating:
             for command in commands:
                 reporter.write_line(command)
         elif commands:
-            print("", *commands, sep="\n", file=sys.stdout, flush=True)
+            _print(commands)
         return result
+
+
+def _print(lines: list[str]) -> None:
+    """Print lines, the first of them on a fresh one; what the output cannot encode is escaped, as pytest does it."""
+    encoding = sys.stdout.encoding or "utf-8"
+    text = "\n".join(["", *lines, ""])
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    sys.stdout.flush()
 
 
 def run_of(config: pytest.Config, suite: Suite) -> Run:

@@ -88,7 +88,7 @@ def _counts(run: Run) -> list[str]:
     outcomes = Counter(record.outcome for record in run.suite.records())
     ended = f": {plain(counted(outcomes, OUTCOMES))}" if outcomes else ""
     said = [f"{_number(len(run.suite.tests), 'test')}, {_number(outcomes.total(), 'request')}{ended}."]
-    if run.findings is not None and not run.findings:
+    if outcomes and run.findings is not None and not run.findings:
         said += ["", "All requests are as in the baseline."]
     return said
 

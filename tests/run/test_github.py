@@ -189,6 +189,20 @@ def test_output_that_ends_within_a_line_does_not_hide_an_annotation(step: pytest
     assert told(commands_in(result.outlines)) == ANNOTATED
 
 
+@pytest.mark.parametrize("arguments", [(), ("-p", "no:terminal")], ids=" ".join)
+def test_an_output_that_cannot_hold_all_characters_has_annotations(
+    step: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    for name in ("shop.py", "test_shop.py", "baseline.json"):
+        path = step.path / name
+        path.write_text(path.read_text("utf-8").replace("/orders/", "/größen/"), "utf-8")
+    result = step.runpytest_subprocess("--lifecycle-baseline=baseline.json", "--lifecycle-github", *arguments)
+    first, *_ = commands_in(result.outlines)
+    assert first.place == "shop.py:6"
+    assert first.message.startswith("GET /gr\\xf6\\xdfen/{number:int}: status 200 to 418: 3 requests of 3 tests\n")
+
+
 def test_nothing_is_annotated_elsewhere_than_in_github_actions(
     step: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,8 +108,8 @@ class Broken:
     @property
     def extent(self) -> str:
         """Who made the requests: ``"test_shop.py::test_order and 2 more"``."""
-        others = f" and {len(self.makers) - 1} more" if len(self.makers) > 1 else ""
-        return f"{self.makers[0]}{others}"
+        first, *others = self.makers
+        return f"{first} and {len(others)} more" if others else first
 
 
 def broken_of(found: Mapping[str, Violations]) -> list[Broken]:
