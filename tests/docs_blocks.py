@@ -9,6 +9,7 @@ A page is a sequence of fenced blocks. Each has a part to play, or the page is w
 - ``console`` that begins with ``$ pytest``: is run in the page's project as it stands there, and what pytest writes
   from its first section on is the rest of the block; what a run with ``--lifecycle-update`` has written is there for
   the runs that follow;
+- ``console`` that begins with ``$ python -m examples``: is run, and what it writes is the rest of the block;
 - ``json``: is the baseline that those runs have written;
 - ``yaml`` that begins with a file's name: a workflow of GitHub Actions or a configuration of pre-commit, whose commands
   are run in the page's project (see `tests.workflows`); a ``markdown`` block that follows is the summary of its steps;
@@ -95,7 +96,7 @@ class Job:
     """What is done with a block.
 
     Attributes:
-        kind: file, test, run, python, toml, json, shell or yaml.
+        kind: file, test, run, example, python, toml, json, shell or yaml.
         block: The block.
         output: The block that holds what it has to write.
         files: The page's project as it stands there.
@@ -160,6 +161,8 @@ def jobs_of(page: Path) -> Iterator[Job]:
             unused = []
             output = following if following is not None and following.language == "markdown" else None
             yield Job("yaml", block, output, files=dict(files), updates=list(updates))
+        elif block.language == "console" and block.source.startswith("$ python -m examples"):
+            yield Job("example", block, block)
         elif block.language == "json" and updates:
             yield Job("json", block, block, updates=list(updates))
         elif block.language == "toml":
@@ -211,6 +214,8 @@ def written(job: Job, folder: Path) -> str:
         assert re.search(r"^=+ \d+ passed in ", text, re.MULTILINE), f"{block}: not all tests run\n{text}"
     elif job.kind == "yaml":
         return _steps(job, folder)
+    elif job.kind == "example":
+        return _example(block.source.partition("\n")[0])
     elif job.kind == "json":
         return (folder / "baseline.json").read_text(encoding="utf-8")
     elif job.kind == "run":
@@ -283,6 +288,21 @@ def _steps(job: Job, folder: Path) -> str:
         )
         assert done.returncode == 0, f"{job.block}: {command} fails\n{done.stdout}{done.stderr}"
     return summary.read_text(encoding="utf-8") if summary.exists() else ""
+
+
+def _example(command: str) -> str:
+    arguments = shlex.split(command)[2:]
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=_environment([ROOT], PLUGINS[:1]),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=100,
+    )
+    assert done.returncode == 0, f"{command} fails\n{done.stdout}{done.stderr}"
+    return f"{command}\n{done.stdout}"
 
 
 def _from_first_section(text: str) -> str:

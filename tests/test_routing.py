@@ -118,6 +118,11 @@ def test_a_path_that_is_like_no_route_has_no_nearest() -> None:
     assert asked(NESTED, "/qqqqqqqqqqqqqqqqqqqqqqqq").nearest == []
 
 
+@pytest.mark.parametrize("pattern", ["/static/{file:path}", "/{post}-{day}/{file}"])
+def test_what_a_parameter_would_take_makes_no_route_alike(pattern: str) -> None:
+    assert asked(Starlette(routes=[Route(pattern, answer)]), "/one/update").nearest == []
+
+
 def shadowing(*, exact_first: bool) -> FastAPI:
     router = APIRouter(prefix="/users")
 

@@ -84,6 +84,9 @@ class MonitoringSource:
             if self._discoverer == self._watcher:
                 sys.monitoring.restart_events()  # it may have been switched off before it was named
 
+    def look_again(self, code: types.CodeType) -> None:
+        """Do nothing: it is asked at each event."""
+
     def _callbacks(self, events: Any) -> list[tuple[int, int, Any]]:
         """Build the callbacks, by tool and event: closures, since each event of a watched function goes through one.
 

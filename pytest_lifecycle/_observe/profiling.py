@@ -118,8 +118,11 @@ class ProfilingSource:
             sys.setprofile(None)
 
     def attach(self, code: types.CodeType, *, discovered: bool, starts_only: bool) -> None:
-        """Deliver this code's events from now on."""
-        self._known[id(code)] = self._recorder.table.get(id(code))
+        """Do nothing: the events of all code are delivered."""
+
+    def look_again(self, code: types.CodeType) -> None:
+        """Forget whether this code is watched: that has changed."""
+        self._known.pop(id(code), None)
 
     def _make_callback(self) -> ProfileFunction:
         """Build the profile function: a closure, since each Python call of the process goes through it."""
@@ -148,16 +151,16 @@ class ProfilingSource:
     def _find(self, frame: types.FrameType) -> Watched | None:
         code = frame.f_code
         self._alive.append(code)
-        self._known[id(code)] = None
+        table = self._recorder.table
         try:
-            watched = self._recorder.table.get(id(code)) or self._recorder.discovered(code, frame)
+            watched = table.get(id(code)) or self._recorder.discovered(code, frame)
         except Exception as fault:  # of ours: the app goes on
             watched = None
             self._recorder.broke(fault)
-        if watched is not None and not watched.is_live:
-            watched = None
-        self._known[id(code)] = watched
-        return watched
+        self._known[id(code)] = watched if watched is not None and watched.is_live else None
+        if table.get(id(code)) is not watched:  # another thread was quicker
+            self._known[id(code)] = watched = table[id(code)]
+        return watched if watched is not None and watched.is_live else None
 
     def _call(self, watched: Watched, frame: types.FrameType) -> None:
         try:

@@ -42,6 +42,9 @@ class Source(Protocol):
     def attach(self, code: types.CodeType, *, discovered: bool, starts_only: bool) -> None:
         """Deliver the events of this code from now on."""
 
+    def look_again(self, code: types.CodeType) -> None:
+        """Whether this code is watched has changed."""
+
 
 @final
 class Recorder:
@@ -88,24 +91,26 @@ class Recorder:
         if probe.reads_nothing:
             self.table.setdefault(id(probe.code), Watched(probe.code))
             return
-        watched = self._watched(probe.code, discovered=discovered, starts_only=probe.starts_only)
-        watched.probes.append(probe)
+        self._add(Watched(probe.code, [probe]), discovered=discovered, starts_only=probe.starts_only)
 
     def expect(self, span: Span, expected: Expected) -> None:
         """Watch these functions: a call beneath the span is a step, any other call is none."""
         if expected.watcher is not self:
             for probe in expected.values():
-                self._watched(probe.code).expectable = True
+                self._add(Watched(probe.code, expectable=True))
             expected.watcher = self
         span.expected = {**span.expected, **expected} if span.expected else expected
 
-    def _watched(self, code: types.CodeType, *, discovered: bool = False, starts_only: bool = False) -> Watched:
-        watched = self.table.get(id(code))
-        if watched is None:
-            watched = self.table[id(code)] = Watched(code)
+    def _add(self, found: Watched, *, discovered: bool = False, starts_only: bool = False) -> None:
+        """Watch more code, or more of it. Other threads run it meanwhile: they see it once all is in place."""
         if self.source is not None:
-            self.source.attach(code, discovered=discovered, starts_only=starts_only)
-        return watched
+            self.source.attach(found.code, discovered=discovered, starts_only=starts_only)
+        watched = self.table.setdefault(id(found.code), found)
+        if watched is not found and not discovered:  # what is discovered twice is the same
+            watched.probes += found.probes
+            watched.expectable |= found.expectable
+        if self.source is not None:
+            self.source.look_again(found.code)
 
     def discovered(self, code: types.CodeType, frame: types.FrameType) -> Watched | None:
         """Look at code that runs for the first time; give what watches it now, or None."""
@@ -166,6 +171,8 @@ class Recorder:
                     parent = call.parent = opened.root
                 elif parent is None or not call.is_step:
                     return
+                else:
+                    parent = call.parent
             if not probe.span:
                 self._begin_silently(probe, call)
                 return
@@ -291,7 +298,7 @@ class Recorder:
             return False
         if id(frame) not in self.carried:
             if self.discovered(frame.f_code, frame) is None:
-                self._watched(frame.f_code)
+                self._add(Watched(frame.f_code, expectable=True))
             self.carried[id(frame)] = ([], frame)
         self.carried[id(frame)][0].append(span)
         span.pause()

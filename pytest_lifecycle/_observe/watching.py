@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from threading import RLock
 from typing import TYPE_CHECKING, final
 
 from .._trace.story import message_of
@@ -18,25 +19,51 @@ if TYPE_CHECKING:
 class Watched:
     """A code object that is watched, with the probes on it.
 
-    Attributes:
+    Args:
         code: The code object.
         probes: What its calls are.
-        expectable: Whether a call of it may be expected beneath some step.
+        expectable: Whether a call of it may be expected beneath some step, or go on with one.
+
+    Attributes:
         named: Those that an adapter named for a library's own function; the others belong to some app.
     """
 
     __slots__ = ("code", "expectable", "named", "probes")
 
-    def __init__(self, code: types.CodeType) -> None:
+    def __init__(self, code: types.CodeType, probes: Iterable[Probe] = (), *, expectable: bool = False) -> None:
         self.code = code  # keeps it alive: ids are keys
-        self.probes: list[Probe] = []
-        self.expectable = False
+        self.probes = [*probes]
+        self.expectable = expectable
         self.named: tuple[Probe, ...] | None = None
 
     @property
     def is_live(self) -> bool:
         """Whether a call of it may be a step; the code of a function that is passed over never is."""
         return self.expectable or bool(self.probes)
+
+
+@final
+class Once:
+    """The functions that were found as requests ran: each is watched once, and before any thread goes on with it."""
+
+    __slots__ = ("_found", "_lock")
+
+    def __init__(self) -> None:
+        self._found: dict[int, types.CodeType] = {}  # ids are keys: the code is kept alive
+        self._lock = RLock()
+
+    def __call__(self, code: types.CodeType, watch: Callable[[types.CodeType], object]) -> None:
+        """Have this code watched, if it is not yet."""
+        if id(code) in self._found:
+            return
+        with self._lock:
+            if id(code) not in self._found:
+                watch(code)
+                self._found[id(code)] = code
+
+    def forget(self) -> None:
+        """Drop what was found."""
+        self._found.clear()
 
 
 @final

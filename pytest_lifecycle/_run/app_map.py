@@ -42,7 +42,7 @@ class AppMap:
         Raises:
             pytest.UsageError: The format cannot be told from the path.
         """
-        given = config.getoption("lifecycle_map")
+        given = str(config.getoption("lifecycle_map"))
         if given == TERMINAL:
             return cls(suite, None)
         path = config.invocation_params.dir / given

@@ -15,7 +15,7 @@ import pytest
 
 from .._show.escape import escape, shown
 from .._suite.baseline import Baseline, read
-from .._suite.causes import ASPECTS, COMPARED, LOST
+from .._suite.causes import ASPECTS, COMPARED, LOST, Nearby
 from .._suite.changes import CHANGED, NEW, VANISHED, Comparison, Finding, Group, titled
 from .._suite.files import FileProblem, short
 from .._suite.lines import Line, line_of
@@ -38,7 +38,7 @@ FOUND: Final = pytest.StashKey[list[Finding]]()
 FINISHED: Final = pytest.StashKey[bool]()
 """Whether a test's function ran to its end, so that what it did not ask for has vanished."""
 
-NEAREST: Final = pytest.StashKey[dict[str, str]]()
+NEARBY: Final = pytest.StashKey[dict[str, Nearby]]()
 """The routes that nearly took a test's requests, by path."""
 
 LENGTH: Final = 1000
@@ -148,16 +148,16 @@ class Baselining:
             self._collecting.nodeid_of(item),
             self._expected(item),
             self._collecting.of(item),
-            nearest=_nearest_of(item),
+            nearby=_nearby_of(item),
         )
 
     def _expected(self, item: pytest.Item) -> tuple[Line, ...]:
         return self._baseline.tests.get(self._collecting.nodeid_of(item), ())
 
     def pytest_lifecycle_trace(self, item: pytest.Item, trace: Trace) -> None:
-        """Keep the route that nearly took a request which no route took, where one was expected to."""
-        if trace.outcome in LOST and line_of(record_of(trace)) not in self._expected(item) and trace.nearest:
-            _nearest_of(item)[path_of(trace)] = trace.nearest[0]
+        """Keep what the router had instead for a request which no route took, where one was expected to."""
+        if trace.outcome in LOST and line_of(record_of(trace)) not in self._expected(item):
+            _nearby_of(item)[path_of(trace)] = Nearby(next(iter(trace.nearest), None), _named(trace))
 
     def _told(self, findings: Iterable[Finding]) -> str:
         lines = [shown(f"lifecycle: {_WORDS[finding.kind]}{finding}", LENGTH) for finding in findings]
@@ -239,8 +239,17 @@ class Baselining:
         terminalreporter.line("Where this is as it should be, write it with --lifecycle-update.")
 
 
-def _nearest_of(item: pytest.Item) -> dict[str, str]:
-    return item.stash.setdefault(NEAREST, {})
+def _nearby_of(item: pytest.Item) -> dict[str, Nearby]:
+    return item.stash.setdefault(NEARBY, {})
+
+
+def _named(trace: Trace) -> dict[str, str]:
+    """Give the routes that take a request's method by the last part of their names, where that tells one."""
+    found: dict[str, set[str]] = {}
+    for route in trace.candidates:
+        if route.name and (not route.methods or trace.method in route.methods):
+            found.setdefault(route.name.rpartition(".")[2], set()).add(route.pattern)
+    return {name: patterns.pop() for name, patterns in found.items() if len(patterns) == 1}
 
 
 _WORDS: Final = {CHANGED: "", NEW: "new: ", VANISHED: "vanished: "}

@@ -60,7 +60,7 @@ class RouteCoverage:
         return cls(
             suite,
             omit=config.getini("lifecycle_cov_omit"),
-            paths=[_kind_and_path(given, folder) for given in config.getoption("lifecycle_cov_report")],
+            paths=[_kind_and_path(given, folder) for given in config.getoption("lifecycle_cov_report") or ()],
             fail_under=_percent(config.getoption("lifecycle_cov_fail_under")),
             is_shown=bool(config.getoption("lifecycle_cov")),
         )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, final
 
 from .layers import listed, moved, without
 from .lines import Line
@@ -15,7 +16,7 @@ ASPECTS: Final = {
     "route": ("route",),
     "outcome": ("outcome",),
     "middleware": ("middleware",),
-    "refusal": ("refusal", "refused_by"),
+    "refusal": ("refusal", "refused_by", "answered_by"),
     "handler": ("handler",),
     "dependencies": ("dependencies",),
     "invalid": ("invalid",),
@@ -40,6 +41,20 @@ IMPLIED: Final = frozenset({"validation", "not_found", "method"})
 """The refusals that another cause tells already."""
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class Nearby:
+    """What a router had instead of a route for a request.
+
+    Attributes:
+        nearest: The route that nearly took it, with what differs.
+        named: The routes for its method by their names, of which each stands once: most are a handler's, too.
+    """
+
+    nearest: str | None = None
+    named: Mapping[str, str] = field(default_factory=dict)
+
+
 def aspects_of(before: Line, after: Line) -> tuple[str, ...]:
     """Say in what two lines differ; empty where only the path does."""
     return tuple(
@@ -49,25 +64,26 @@ def aspects_of(before: Line, after: Line) -> tuple[str, ...]:
     )
 
 
-def causes_of(before: Line, after: Line, record: Record, nearest: str | None = None) -> list[str]:
+def causes_of(before: Line, after: Line, record: Record, nearby: Nearby | None = None) -> list[str]:
     """Say what has changed from one line to another.
 
     Args:
         before: What was expected.
         after: What was seen.
         record: A request that it was seen of.
-        nearest: The route that nearly took this request, where none did.
+        nearby: What the router had instead, where it chose no route.
     """
     told = [
         *_middleware(before, after, record),
         *_route(before, after),
-        *_nearest(before, nearest),
+        *_nearby(before, nearby),
         *_not_reached(before, after),
-        *_redirect(before, after),
+        *_answered(before, after),
         *_invalid(before, after),
         *_exception(before, after, record),
         *_dependencies(before, after),
         *_refusal(before, after),
+        *_redirect(before, after),
         *_handler(before, after),
     ]
     ended = _ended(before, after)
@@ -142,15 +158,28 @@ def _route(before: Line, after: Line) -> Iterator[str]:
         yield f"the route {after.request} takes it now"
 
 
-def _nearest(before: Line, nearest: str | None) -> Iterator[str]:
-    if nearest is not None and are_similar(nearest.partition(" ")[0], before.route or before.path or ""):
+def _nearby(before: Line, nearby: Nearby | None) -> Iterator[str]:
+    if nearby is None:
+        return
+    nearest, asked = nearby.nearest, before.route or before.path or ""
+    if nearest is not None and are_similar(nearest.partition(" ")[0], asked):
         yield f"the nearest is {nearest}"
+    elif before.handler is not None and before.handler in nearby.named:
+        yield f"its handler {before.handler} is at {nearby.named[before.handler]} now"
+
+
+def _answered(before: Line, after: Line) -> Iterator[str]:
+    if before.answered_by == after.answered_by:
+        return
+    if after.answered_by is not None:
+        yield f"answered by {after.answered_by} now"
+    elif after.outcome not in LOST and before.answered_by not in without(before.middleware, after.middleware):
+        yield f"no longer answered by {before.answered_by}"
 
 
 def _redirect(before: Line, after: Line) -> Iterator[str]:
-    if before.redirect == after.redirect or (
-        before.route != after.route and "redirected" in (before.outcome, after.outcome)
-    ):
+    is_routing = before.route != after.route and "redirected" in (before.outcome, after.outcome)
+    if before.redirect == after.redirect or is_routing or after.outcome in LOST:
         return
     if before.redirect is None:
         yield f"redirects to {after.redirect} now"

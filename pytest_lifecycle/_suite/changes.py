@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from types import MappingProxyType
 from typing import Any, Final, Self, final
 
-from .causes import aspects_of, causes_of
+from .causes import Nearby, aspects_of, causes_of
 from .layers import listed
 from .lines import Line
 from .pairing import Seen, pairs_of, seen_of
 from .record import Record
 
-NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 CHANGED: Final = "changed"
 NEW: Final = "new"
 VANISHED: Final = "vanished"
@@ -91,7 +89,7 @@ class Comparison:
         records: Iterable[Record],
         *,
         is_fixture: bool = False,
-        nearest: Mapping[str, str] = NOTHING,
+        nearby: Mapping[str, Nearby] | None = None,
     ) -> list[Finding]:
         """Compare what one test or fixture asked for with what is expected of it.
 
@@ -100,12 +98,12 @@ class Comparison:
             expected: Its lines in the baseline.
             records: Its requests.
             is_fixture: Whether it is a fixture.
-            nearest: The routes that nearly took a request, by its path.
+            nearby: What the router had instead of a route for a request, by its path.
         """
         pairs = pairs_of(expected, seen_of(records))
         told: dict[str, Finding] = {}
         for before, seen in pairs.changed:
-            finding = self._changed(maker, before, seen, nearest)
+            finding = self._changed(maker, before, seen, nearby or {})
             if finding is not None and not (finding.seen in told and told[finding.seen].fails >= finding.fails):
                 told[finding.seen] = finding  # of two lines that became one, the first that fails
         found = [
@@ -115,12 +113,12 @@ class Comparison:
         ]
         return [replace(finding, is_fixture=True) for finding in found] if is_fixture else found
 
-    def _changed(self, maker: str, before: Line, seen: Seen, nearest: Mapping[str, str]) -> Finding | None:
+    def _changed(self, maker: str, before: Line, seen: Seen, nearby: Mapping[str, Nearby]) -> Finding | None:
         aspects = aspects_of(before, seen.line)
         if not aspects:
             return None
         first = seen.records[0]
-        cause, *consequences = causes_of(before, seen.line, first, nearest.get(first.path))
+        cause, *consequences = causes_of(before, seen.line, first, nearby.get(first.path))
         return Finding(
             CHANGED,
             maker,

@@ -24,7 +24,7 @@ HEADER: Final = ("route", "asked", "anonymous", "outcomes")
 
 def lines_of(coverage: Coverage) -> list[str]:
     """Write it for a terminal."""
-    rows = [_cells(row) for row in coverage.routes]
+    rows = list(_rows(coverage))
     widths = [min(max(map(len, column)), WIDEST) for column in zip(HEADER, *rows, strict=True)] if rows else []
     table = [_aligned(cells, widths) for cells in (HEADER, *rows)] if rows else []
     return [*table, *([""] if table else []), *_findings(coverage)]
@@ -45,6 +45,11 @@ def too_few(coverage: Coverage, option: str, wanted: float) -> str:
 def percent_text(percent: float) -> str:
     """Write a percentage so that it is never more than it is."""
     return f"{floor(percent * 10) / 10:.1f}".removesuffix(".0")
+
+
+def _rows(coverage: Coverage) -> Iterator[tuple[str, str, str, str]]:
+    """Give the rows; what the framework declares itself, and nobody asked for, says nothing."""
+    return (_cells(row) for row in coverage.routes if row.requests or row.counts)
 
 
 def _cells(row: RouteCoverage) -> tuple[str, str, str, str]:
@@ -105,7 +110,7 @@ def markdown_of(coverage: Coverage) -> str:
 def markdown_lines(coverage: Coverage) -> list[str]:
     """Write it as Markdown without a heading."""
     findings = list(_findings(coverage))
-    rows = table(HEADER, (_cells(row) for row in coverage.routes))
+    rows = table(HEADER, _rows(coverage))
     written = [f"- {plain(line)}" if not line.startswith("  ") else f"  - {plain(line[2:])}" for line in findings]
     return [*rows, "", *written]
 

@@ -29,6 +29,7 @@ class Line:
         dependencies: The dependencies in the order resolved.
         refusal: The kind of no.
         refused_by: Who said it.
+        answered_by: As on `Record`.
         invalid: Where validation found something wrong.
         redirect: Where a redirect leads to, ids replaced as in `path`.
         exception: The class of the exception that became the answer or left the app.
@@ -44,6 +45,7 @@ class Line:
     dependencies: tuple[str, ...] = ()
     refusal: str | None = None
     refused_by: str | None = None
+    answered_by: str | None = None
     invalid: tuple[str, ...] = ()
     redirect: str | None = None
     exception: str | None = None
@@ -98,7 +100,7 @@ class Line:
 
 
 ASKED: Final = ("route", "path")
-PLAIN: Final = ("status", "outcome", "handler", "refusal", "refused_by", "redirect", "exception")
+PLAIN: Final = ("status", "outcome", "handler", "refusal", "refused_by", "answered_by", "redirect", "exception")
 LISTS: Final = ("dependencies", "invalid")
 
 
@@ -140,6 +142,7 @@ def line_of(record: Record) -> Line:
         dependencies=record.dependencies,
         refusal=record.refusal,
         refused_by=record.refused_by,
+        answered_by=record.answered_by,
         invalid=tuple(sorted({_place(where) for where in record.invalid})),
         redirect=None if record.redirect is None else normalised(record.redirect),
         exception=record.exception,

@@ -35,6 +35,7 @@ class Record:
         dependencies: The dependencies in the order resolved.
         refusal: The kind of no, as `Trace.refusal`.
         refused_by: Who said it.
+        answered_by: The step that answered itself without a no, such as a decorator that sends strangers to log in.
         invalid: Where validation found something wrong, such as ``"body.price"``, in alphabetical order.
         redirect: Where a redirect leads to: the path alone, without secrets.
         exception: The class of the exception that became the answer or left the app; None for a request without one.
@@ -57,6 +58,7 @@ class Record:
     dependencies: tuple[str, ...] = ()
     refusal: str | None = None
     refused_by: str | None = None
+    answered_by: str | None = None
     invalid: tuple[str, ...] = ()
     redirect: str | None = None
     exception: str | None = None
@@ -102,6 +104,7 @@ def record_of(trace: Trace) -> Record:
         dependencies=tuple(trace.dependencies),
         refusal=None if trace.refusal is None else str(trace.refusal),
         refused_by=trace.refused_by,
+        answered_by=_answered_by(trace),
         invalid=tuple(sorted({".".join(map(str, issue.loc)) for issue in trace.validation_errors}))
         if trace.outcome is Outcome.INVALID
         else (),
@@ -118,6 +121,12 @@ def source_of(trace: Trace) -> str | None:
     handler = handler_of(trace.root)
     source = handler.source if handler is not None else None
     return None if source is None else f"{source[0]}:{source[1]}"
+
+
+def _answered_by(trace: Trace) -> str | None:
+    if trace.outcome is not Outcome.SHORT_CIRCUITED or trace.refused_by is not None:
+        return None
+    return trace.stopped_at.partition(" ")[2] or None
 
 
 def path_of(trace: Trace) -> str:

@@ -225,8 +225,8 @@ class Exchange:
         else:
             self.body.append(chunk)
 
-    def cross(self, span: Span, head: Head | None = None) -> None:
-        """Note that the response left this layer on its way out, with this head.
+    def cross(self, span: Span, head: Head | None = None, inner: Head | None = None) -> None:
+        """Note that the response left this layer on its way out, with this head; it came to it with the inner one.
 
         What a helper changes that a middleware made for itself is that middleware's doing.
         """
@@ -234,8 +234,7 @@ class Exchange:
             span._crossed = True
             self.crossed.append(span)
             if head is not None and span.kind is not Kind.INTERNAL:
-                span._inner_head, span._outer_head = self.head, head
-                self.head = head
+                span._inner_head, span._outer_head = inner, head
 
     def log(self, direction: str, kind: str, size: int, step: Span | None) -> None:
         """Note a message at the app's edge, and the step that was running."""

@@ -237,16 +237,18 @@ def _nearness(route: RoutePattern, asked: Routing) -> tuple[float, str]:
         return 2.5, reason
     if route.fits(asked.path.lower()):
         return 2.0, "differs: upper and lower case"
-    alike = SequenceMatcher(None, asked.path.lower(), _filled(route.pattern, asked.path).lower()).ratio()
+    alike = SequenceMatcher(None, *_spelled(route.pattern.lower(), asked.path.lower())).ratio()
     return (alike, "is spelled differently") if alike >= ALIKE else (0.0, "")
 
 
-def _filled(pattern: str, path: str) -> str:
-    """Put the path's own parts in the place of a pattern's parameters, where both have as many parts."""
+def _spelled(pattern: str, path: str) -> tuple[str, str]:
+    """Give what is to be alike of both: without the parts that are a pattern's parameters, where both have as many."""
     wanted, given = pattern.split("/"), path.split("/")
     if len(wanted) != len(given):
-        return PARAMETER.sub("", pattern)
-    return "/".join(theirs if PARAMETER.search(ours) else ours for ours, theirs in zip(wanted, given, strict=True))
+        return PARAMETER.sub("", pattern), path
+    pairs = [(ours, theirs) for ours, theirs in zip(wanted, given, strict=True) if not PARAMETER.search(ours)]
+    ours = "".join(part for part, _ in pairs)
+    return ours, "".join(part for _, part in pairs) if ours else path
 
 
 def shadowed(decision: Routing) -> RoutePattern | None:

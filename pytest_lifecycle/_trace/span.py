@@ -176,6 +176,19 @@ class Span:
         """Whether it ran in steps, as generators do."""
         return self._pauses is not None
 
+    def head_inside(self) -> Head | None:
+        """Give the head with which the response left the nearest layer inside; None where none gave one, or it raised.
+
+        What a middleware made for itself is a part of that middleware.
+        """
+        for child in reversed(self.children):
+            if child._send_code and child.kind is not Kind.INTERNAL:
+                return child._outer_head
+            head = child.head_inside()
+            if head is not None:
+                return head
+        return None
+
     def active_intervals(self) -> list[tuple[float, float]]:
         """Give the times between which it was running, in seconds of `time.perf_counter`."""
         end = self._end if self._end is not None else perf_counter()

@@ -214,9 +214,9 @@ def _raised(exchange: Exchange, raised: BaseException, spans: list[Span]) -> Rai
     error = unwrapped(raised)
     layers = [span.name for span in spans[1:] if span.kind in LAYERS and not span.builtin]
     handled_by = exchange.caught.get(id(raised)) or exchange.caught.get(id(error))
-    last = spans[-1]
-    if handled_by is None and last.parent is not None and last.parent is not exchange.root:
-        handled_by = last.parent.name
+    catcher = _still_around(spans[-1])
+    if handled_by is None and catcher is not None and catcher is not exchange.root:
+        handled_by = catcher.name
     return RaisedException(
         type=type(error).__qualname__,
         message=message_of(error),
@@ -227,6 +227,13 @@ def _raised(exchange: Exchange, raised: BaseException, spans: list[Span]) -> Rai
         is_answer=_is_answer(exchange, error),
         exception=raised,
     ).of(exchange)
+
+
+def _still_around(span: Span) -> Span | None:
+    """Give the nearest step around that had not returned by the time that this one ended."""
+    if span._end is None:
+        return span.parent
+    return next((around for around in span.ancestors() if around._end is None or around._end >= span._end), None)
 
 
 def _is_answer(exchange: Exchange, error: BaseException) -> bool:

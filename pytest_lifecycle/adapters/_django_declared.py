@@ -63,7 +63,7 @@ def _routes(urlconf: Any) -> Routes:
     from django.conf import settings
 
     module = import_module(urlconf) if isinstance(urlconf, str) else urlconf
-    patterns = getattr(module, "urlpatterns", module)
+    patterns: Any = getattr(module, "urlpatterns", module)
     state = (id(patterns), len(patterns), settings.LANGUAGE_CODE)
     known = _KNOWN.get(module) if isinstance(module, ModuleType) else None
     if known is None or known[0] != state:

@@ -90,7 +90,7 @@ def left(call: Call) -> None:
     head = head_of(call.result)
     converted = span.attributes.pop("converted", False)
     if span.kind is Kind.MIDDLEWARE and not converted:
-        exchange.cross(span, head)
+        exchange.cross(span, head, exchange.head)
         span.short_circuited = not span.reached_inner
     exchange.head = head
 

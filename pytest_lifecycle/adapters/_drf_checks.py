@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, final
 
 from .._observe.probe import Call, Probe, code_of, plain_name
+from .._observe.watching import Once
 from .._trace.span import Kind, Span
 from ._shape import owner_name
 
@@ -35,11 +36,11 @@ class Checks:
 
     def __init__(self, watch: Callable[[Probe], object]) -> None:
         self._watch = watch
-        self._watched: dict[int, types.CodeType] = {}  # ids are keys: the code is kept alive
+        self._watched = Once()
 
     def forget(self) -> None:
         """Drop what was seen."""
-        self._watched.clear()
+        self._watched.forget()
 
     def found(self, checks: object) -> None:
         """Watch the classes of these checks; what lets everybody in without a word of the user's own is none."""
@@ -51,10 +52,8 @@ class Checks:
     def once(self, function: object, make: Callable[[types.CodeType], Probe]) -> None:
         """Watch a function, if it is not watched yet."""
         code = code_of(function) if function is not None else None
-        if code is None or id(code) in self._watched or code in _unspoken():
-            return
-        self._watched[id(code)] = code
-        self._watch(make(code))
+        if code is not None and code not in _unspoken():
+            self._watched(code, lambda code: self._watch(make(code)))
 
 
 def _unspoken() -> list[types.CodeType | None]:

@@ -6,6 +6,7 @@ Shared by the generic ASGI and WSGI adapters, which find such callables by their
 from __future__ import annotations
 
 import functools
+import inspect
 import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, final
@@ -142,7 +143,8 @@ class Shape:
         if code is None or issubclass(type(value), type):
             return False
         takes_self = type(value) is not types.FunctionType
-        return code.co_argcount == len(self.parameters) + takes_self
+        takes_any = bool(code.co_flags & inspect.CO_VARARGS)  # a decorator's wrapper
+        return takes_any or code.co_argcount == len(self.parameters) + takes_self
 
 
 def closure_of(function: object) -> dict[str, object]:

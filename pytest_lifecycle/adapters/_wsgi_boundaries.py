@@ -12,15 +12,17 @@ from typing import Any, final
 
 from .._observe.contract import Watcher
 from .._observe.probe import Call, Callback, Probe, bound_arguments, code_of
+from .._observe.watching import Once
 from .._trace.changes import Head
 from .._trace.exchange import Exchange
 from .._trace.faults import checked_wsgi_status
-from .._trace.span import Kind, Span
+from .._trace.span import Span
 from .._trace.wsgi_answer import read_head, second_start
 from ._shape import is_call_of
 
-Late = list[tuple[Span, object]]
-"""Layers that returned before their response was started, each with the `start_response` that it was given."""
+Late = list[tuple[Span, object, bool]]
+"""Layers that returned before their response was started, each with the `start_response` that it was given, and
+whether what it returned may hold a generator that has not begun."""
 
 
 @final
@@ -28,11 +30,11 @@ class Boundaries:
     """Every `start_response` that a layer was given, and the head of the response as it passed it."""
 
     def __init__(self) -> None:
-        self._starters: dict[int, _Starter] = {}
+        self._starters = Once()
 
     def forget(self) -> None:
         """Drop what was found."""
-        self._starters.clear()
+        self._starters.forget()
 
     def begin(self, watcher: Watcher, exchange: Exchange, environ: Mapping[str, Any], start_response: object) -> None:
         """Take this call for the app's edge."""
@@ -62,9 +64,13 @@ class Boundaries:
         code = code_of(start_response)
         if code is None:
             return 0
-        if id(code) not in self._starters:
-            self._starters[id(code)] = starter = _Starter(code, bound_arguments(start_response))
+
+        def watch(code: types.CodeType) -> None:
+            starter = _Starter(code, bound_arguments(start_response))
             watcher.watch(Probe(code, span=False, passing=starter.passed))
+            watcher.watch(Probe(code, span=False, leaving=starter.returned))
+
+        self._starters(code, watch)
         return id(code)
 
 
@@ -80,6 +86,7 @@ class _Starter:
     def __init__(self, code: types.CodeType, index: int) -> None:
         self.code = code  # keeps it alive: ids are keys
         self.index = index
+        self._before: dict[int, tuple[int | None, list[tuple[bytes, bytes]]]] = {}  # by the frame of a call
 
     def passed(self, frame: types.FrameType, span: Span) -> None:
         """The response is started: its head passes each layer that was given this very callable."""
@@ -91,16 +98,25 @@ class _Starter:
         for layer in self._layers(exchange, span, frame):
             layer._outer_head = head
             if exchange.interface != "wsgi":
-                exchange.cross(layer, head)  # the layers outside hand messages on before this one returns
+                exchange.cross(layer, head, layer.head_inside())  # those outside hand messages on before it returns
         edge: tuple[Any, ...] = exchange.edge
         if exchange.interface != "wsgi" or len(edge) != 4:
             return
         late: Late = edge[2]
-        for behind, start_response in late:
+        for behind, start_response, _ in late:
+            if _is_seen_inside(behind) and behind not in span.ancestors():
+                continue  # it is a layer around that starts the response
             if behind._send_code == key and is_call_of(start_response, frame):
-                behind._outer_head, behind._inner_head = head, head_inside(behind)
+                behind._outer_head, behind._inner_head = head, behind.head_inside()
         if edge[3] == key and is_call_of(edge[1], frame):
+            self._before[id(frame)] = exchange.status, exchange.raw_headers
             _started(exchange, arguments, span)
+
+    def returned(self, call: Call) -> None:
+        """The server took the head, or raised: a head that comes with `exc_info` is too late after the first piece."""
+        before = self._before.pop(id(call.frame), None)
+        if before is not None and call.error is not None and call.exchange.captures:
+            call.exchange.status, call.exchange.raw_headers = before
 
     def _layers(self, exchange: Exchange, span: Span, frame: types.FrameType) -> list[Span]:
         """Give the running layers that were given this callable: one handed it on to the next.
@@ -154,30 +170,35 @@ def _head(status: object, headers: object) -> Head:
     return Head(checked_wsgi_status(status, []), lines)
 
 
-def left(exchange: Exchange, span: Span) -> None:
+def left(exchange: Exchange, span: Span, body: object) -> None:
     """A layer returned: the response has left it, with the head that it gave to its `start_response`."""
     if span._crossed:
         return
     exchange.cross(span)
     if span._outer_head is not None:
-        span._inner_head = head_inside(span)
+        span._inner_head = span.head_inside()
     elif exchange.interface == "wsgi" and len(exchange.edge) == 4:
         late: Any = exchange.edge[2]
-        late.append((span, span._send))
+        late.append((span, span._send, body is not None and not issubclass(type(body), list | tuple)))
 
 
-def head_inside(span: Span) -> Head | None:
-    """Give the head with which the response left the nearest layer inside; None where none gave one, or it raised.
+def _is_seen_inside(behind: Span) -> bool:
+    """Whether a step of its own goes on, or began, after this layer returned."""
+    return any(step._end is None or behind._end is None or step._end > behind._end for step in behind.children)
 
-    What a middleware made for itself is a part of that middleware.
-    """
-    for child in reversed(span.children):
-        if child._send_code and child.kind is not Kind.INTERNAL:
-            return child._outer_head
-        head = head_inside(child)
-        if head is not None:
-            return head
-    return None
+
+def handed_on_by(parent: Span | None) -> Span | None:
+    """Give the layer that handed the request on to a generator which begins now, and so after that layer returned."""
+    exchange = parent.exchange if parent is not None else None
+    if parent is None or exchange is None or exchange.interface != "wsgi" or len(exchange.edge) != 4:
+        return parent
+    late: Any = exchange.edge[2]
+    for span, _, may_hold_it in reversed(late):
+        if may_hold_it and not span.reached_inner and parent in span.ancestors():
+            span.short_circuited = False
+            found: Span = span
+            return found
+    return parent
 
 
 def see_environ(span: Span, parent: Span, environ: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from typing import Any, cast, final
 from .._observe.contract import Adapter, Inside
 from .._observe.probe import Call, Callback, Probe, bound_arguments, code_of
 from .._observe.recorder import OPAQUE
+from .._observe.watching import Once
 from .._trace import websocket
 from .._trace.answer import Answer
 from .._trace.changes import Head
@@ -41,12 +42,11 @@ class AsgiAdapter(Adapter):
     supports = "ASGI 3.0"
 
     def __init__(self) -> None:
-        self._senders: dict[int, _Sender] = {}
-        self._receivers: dict[int, types.CodeType] = {}  # ids are keys: the code is kept alive
+        self._senders, self._receivers = Once(), Once()
 
     def forget(self) -> None:
-        self._senders.clear()
-        self._receivers.clear()
+        self._senders.forget()
+        self._receivers.forget()
 
     def discover(self, code: types.CodeType, frame: types.FrameType) -> Probe | None:
         if not SHAPE.fits(code) and not _looks_like_asgi(code, frame):
@@ -144,16 +144,17 @@ class AsgiAdapter(Adapter):
         code = code_of(send)
         exchange.edge = (scope, receive, send, code)
         exchange.request_headers = headers_of(scope)
-        if code is not None and id(code) not in self._senders:
+        if code is not None:
             self._watch_send(code, send)
         receiving = code_of(receive) if exchange.captures else None
-        if receiving is not None and id(receiving) not in self._receivers:
-            self._receivers[id(receiving)] = receiving
-            self.watcher.watch(Probe(receiving, span=False, leaving=_received))
+        if receiving is not None:
+            self._receivers(receiving, lambda code: self.watcher.watch(Probe(code, span=False, leaving=_received)))
 
     def _watch_send(self, code: types.CodeType, send: object) -> None:
-        self._senders[id(code)] = sender = _Sender(code, bound_arguments(send))
-        self.watcher.watch(Probe(code, span=False, passing=sender.passed))
+        def watch(code: types.CodeType) -> None:
+            self.watcher.watch(Probe(code, span=False, passing=_Sender(code, bound_arguments(send)).passed))
+
+        self._senders(code, watch)
 
     def _edges_reader(self, code: types.CodeType) -> Callback:
         """Give what looks at the scope and the `send` that a call of this code was given.
@@ -162,7 +163,6 @@ class AsgiAdapter(Adapter):
         framework's own pass messages on.
         """
         scope_name, _, send_name = SHAPE.names_in(code)
-        senders = self._senders
 
         def see_edges(call: Call) -> None:
             span, parent, values = call.span, call.parent, call.values
@@ -175,9 +175,8 @@ class AsgiAdapter(Adapter):
             elif _is_configured(span) or _is_configured(parent):
                 code = code_of(send)
                 if code is not None:
-                    span._send_code = key = id(code)
-                    if key not in senders:
-                        self._watch_send(code, send)
+                    self._watch_send(code, send)
+                    span._send_code = id(code)
 
         return see_edges
 
@@ -242,7 +241,7 @@ class _Sender:
             return
         send = layer._send
         while layer is not None and layer._send is send:
-            exchange.cross(layer, head)
+            exchange.cross(layer, head, layer.head_inside())
             layer = layer.parent
         exchange.left = (span, layer)
 

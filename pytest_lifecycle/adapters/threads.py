@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 from .._observe.contract import Adapter
 from .._observe.probe import Call, Probe, code_of
+from .._observe.watching import Once
 from .._trace.span import Span
 
 
@@ -27,11 +28,11 @@ class ThreadsAdapter(Adapter):
 
     def __init__(self) -> None:
         self._started: WeakKeyDictionary[object, Span] = WeakKeyDictionary()
-        self._runs: dict[int, types.CodeType] = {}
+        self._runs = Once()
 
     def forget(self) -> None:
         self._started.clear()
-        self._runs.clear()
+        self._runs.forget()
 
     def probes(self) -> Iterable[Probe]:
         from threading import Thread
@@ -49,9 +50,10 @@ class ThreadsAdapter(Adapter):
         run = code_of(type(call.owner).run)
         if call.parent is not None and run is not None:
             self._started[call.owner] = call.parent
-            if id(run) not in self._runs:
-                self._runs[id(run)] = run
-                self.watcher.watch(Probe(run, span=False, inherits=lambda call: self._started.get(call.owner)))
+            self._runs(run, self._watch_run)
+
+    def _watch_run(self, run: types.CodeType) -> None:
+        self.watcher.watch(Probe(run, span=False, inherits=lambda call: self._started.get(call.owner)))
 
     def _remember(self, call: Call, carrier: object) -> None:
         if call.parent is not None:

@@ -13,14 +13,14 @@ from weakref import WeakKeyDictionary
 
 from .._observe.contract import Adapter, Inside
 from .._observe.probe import Call, Callback, Probe, code_of
-from .._observe.recorder import OPAQUE, SUSPENDABLE
+from .._observe.recorder import GENERATOR, OPAQUE, SUSPENDABLE
 from .._trace.declared import Declared
 from .._trace.exchange import Exchange
 from .._trace.faults import Fault
 from .._trace.span import Kind, Span
 from .._trace.wsgi_answer import see_result
 from ._shape import Shape, answered_itself, declared_around, owner_name
-from ._wsgi_boundaries import Boundaries, left
+from ._wsgi_boundaries import Boundaries, handed_on_by, left
 
 SHAPE = Shape("environ", "start_response")
 
@@ -126,8 +126,12 @@ class WsgiAdapter(Adapter):
             environ, parent = call.values[environ_name], call.parent
             exchange = parent.exchange if parent is not None else None
             if exchange is not None and exchange.edge and environ is exchange.edge[0]:
-                return None  # handed on as it came, as most layers do
-            return self._open(parent, environ, call.values[start_response_name])
+                opened = None  # handed on as it came, as most layers do
+            else:
+                opened = self._open(parent, environ, call.values[start_response_name])
+            if opened is None and code.co_flags & GENERATOR:
+                call.parent = handed_on_by(parent)
+            return opened
 
         return opens
 
@@ -171,7 +175,7 @@ def leave(call: Call) -> None:
     if span is None:
         return
     if call.error is None:
-        left(call.exchange, span)
+        left(call.exchange, span, call.result)
     elif not span._crossed:
         span._outer_head = None  # the response that it started went no further
     if call.exchange.outermost is span and call.exchange.captures:

@@ -1,120 +1,113 @@
-"""A WSGI app cannot tell that it is observed, and its trace is what a model of the app says."""
+"""Any WSGI app is the same observed and unobserved, and its trace is what a model of the app says.
+
+The oracle is a bare call of the app (`wsgi_apps.call`), not a client of ours.
+"""
 
 from __future__ import annotations
 
-import io
+import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+from threading import Barrier
 
-from hypothesis import given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pytest_lifecycle import Client, Trace, observe
-from tests.properties.asgi_plans import Log, Plan, Refused
-from tests.properties.test_transparency import described
-from tests.properties.wsgi_plans import HANDLERS, LAYERS, Environ, Headers, Model, build, close
 
-plans = st.builds(Plan, st.lists(st.sampled_from(LAYERS), max_size=6).map(tuple), st.sampled_from(HANDLERS))
-thorough = settings(max_examples=150, deadline=None, derandomize=True)
-HANDLER_NAMES = ("eager", "lazy", "streaming")
-
-
-@dataclass
-class Raw:
-    """What a bare caller sees of an app: no client, no observer."""
-
-    starts: list[tuple[str, Headers, object]]
-    pieces: list[bytes]
-    error: tuple[Any, ...] | None
-    events: list[tuple[str, str, int, bool]]
+from . import wsgi_apps
+from .effort import brief, thorough
+from .model import facts_of
+from .plans import Body, Deed, Form, Handler, Layer, Plan, Point, Request, requests, wsgi_plans
+from .worlds import Seen, World
+from .wsgi_model import Walk
 
 
-def environ_of(body: bytes) -> Environ:
-    return {
-        "REQUEST_METHOD": "POST",
-        "SCRIPT_NAME": "",
-        "PATH_INFO": "/plans",
-        "QUERY_STRING": "",
-        "SERVER_NAME": "testserver",
-        "SERVER_PORT": "80",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "CONTENT_LENGTH": str(len(body)),
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(body),
-        "wsgi.errors": io.StringIO(),
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-    }
+def called(plan: Plan, request: Request) -> Seen:
+    """Build an app and call it."""
+    world = World()
+    return wsgi_apps.call(wsgi_apps.build(plan, world), world, request)
 
 
-def call(plan: Plan, body: bytes) -> Raw:
-    """Call an app as PEP 3333 says, and write down all that comes of it."""
-    log, raw = Log(), Raw([], [], None, [])
-
-    def start_response(status: str, headers: Headers, exc_info: Any = None) -> Any:
-        raw.starts.append((status, list(headers), exc_info and exc_info[0]))
-        return raw.pieces.append
-
-    given: object = None
-    try:
-        given = build(plan, log)(environ_of(body), start_response)
-        raw.pieces.extend(given)  # type: ignore[arg-type]
-    except Refused as error:
-        raw.error = described(error)
-    finally:
-        close(given)
-    raw.events = log.events
-    return raw
+def agree(trace: Trace, plan: Plan, seen: Seen) -> None:
+    """Check a trace against the model of its app, and against what a bare call gave."""
+    assert facts_of(trace, plan) == Walk(plan).facts()
+    headers = [(name.encode(), value.encode()) for name, value in trace.headers.multi_items()]
+    assert (trace.status, headers) == (seen.status, seen.headers)
 
 
-def check(trace: Trace, plan: Plan) -> None:
-    """Compare a trace with what the model of the plan says."""
-    model = Model(plan)
-    assert trace.middleware == model.entered
-    assert sum(len(trace.spans("handler", name)) for name in HANDLER_NAMES) == model.handled
-    escaped = [error for error in trace.exceptions if error.handled_by is None]
-    assert [error.raised_in for error in escaped] == ([model.escapes] if model.escapes else [])
-    if model.escapes:
-        assert trace.outcome == "error"
+LATE_INNER = Plan((Layer(Deed.ITERABLE), Layer(Deed.ADD, Form.GENERATOR)))
+"""The inner app is a generator function, which begins after the layer around it has returned."""
 
 
 @thorough
-@given(plans, st.binary(max_size=8))
-def test_observed_and_unobserved_an_app_does_the_same(plan: Plan, body: bytes) -> None:
-    unobserved = call(plan, body)
+@given(wsgi_plans, requests)
+@example(LATE_INNER, Request())
+def test_any_app_is_the_same_observed_and_unobserved_and_its_trace_is_the_model_s(plan: Plan, request: Request) -> None:
+    unobserved = called(plan, request)
     with observe() as traces:
-        observed, again = call(plan, body), call(plan, body)
-    assert observed == again == unobserved
-    first, second = traces
-    check(first, plan)
-    assert first.path == second.path
+        observed = called(plan, request)
+    assert observed == unobserved
+    if not Walk(plan).is_cut:
+        (trace,) = traces
+        agree(trace, plan, unobserved)
+        assert not [warning for warning in trace.warnings if "adapter" in warning]
 
 
 @thorough
-@given(plans, st.binary(max_size=8))
-def test_our_client_gets_what_a_bare_caller_gets(plan: Plan, body: bytes) -> None:
-    raw, log = call(plan, body), Log()
-    with Client(build(plan, log), interface="wsgi") as client:
-        trace = client.post("/plans", content=body)
-    assert trace.content == b"".join(raw.pieces)
-    if raw.error is None:
-        status, headers, _ = raw.starts[-1]
-        assert trace.status == int(status[:3])
-        assert trace.headers.multi_items() == [(name.lower(), value) for name, value in headers]
-    assert log.events == raw.events
-    check(trace, plan)
+@given(wsgi_plans, requests)
+@example(LATE_INNER, Request())
+@example(Plan(LATE_INNER.layers, Handler(fails=Point.BEFORE)), Request())
+@example(Plan((Layer(Deed.ITERABLE),), Handler(pieces=(b"1",), fails=Point.MIDWAY, body=Body.GENERATOR)), Request())
+def test_our_client_gives_what_a_bare_call_gives_and_the_model_s_trace(plan: Plan, request: Request) -> None:
+    seen = called(plan, request)
+    with Client(wsgi_apps.build(plan, World())) as client:
+        trace = client.request(
+            request.method, request.path, headers=[*request.headers], content=b"".join(request.pieces)
+        )
+    agree(trace, plan, seen)
+    assert trace.content == b"".join(seen.pieces)
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
-@given(st.lists(plans, min_size=2, max_size=8))
-def test_concurrent_threads_never_mix_their_steps(several: list[Plan]) -> None:
-    def ask(plan: Plan) -> Trace:
-        with Client(build(plan, Log()), interface="wsgi") as client:
-            return client.post("/plans", content=b"b")
+@brief
+@given(wsgi_plans, requests)
+def test_an_app_that_ran_unobserved_has_the_same_trace_each_time_after(plan: Plan, request: Request) -> None:
+    world = World()
+    app = wsgi_apps.build(plan, world)
+    wsgi_apps.call(app, world, request)
+    with observe() as traces:
+        for _ in range(2):
+            world.visits.clear()
+            wsgi_apps.call(app, world, request)
+    if not Walk(plan).is_cut:
+        one, two = traces
+        assert facts_of(one, plan) == facts_of(two, plan) == Walk(plan).facts()
 
-    with ThreadPoolExecutor(len(several)) as pool:
-        for plan, trace in zip(several, pool.map(ask, several), strict=True):
-            check(trace, plan)
+
+def meeting(plans: list[Plan], request: Request) -> list[Seen]:
+    """Call each app in a thread of its own, all at once; the threads take turns as often as they can."""
+    together = Barrier(len(plans))
+
+    def meet(number: int, plan: Plan) -> Seen:
+        together.wait(10)
+        return called(plan, request.at(f"/{number}"))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(len(plans)) as pool:
+            return [*pool.map(meet, range(len(plans)), plans)]
+    finally:
+        sys.setswitchinterval(interval)
+
+
+@brief
+@given(st.lists(wsgi_plans, min_size=2, max_size=3), requests)
+def test_requests_in_threads_never_mix(plans: list[Plan], request: Request) -> None:
+    unobserved = meeting(plans, request)
+    with observe() as traces:
+        observed = meeting(plans, request)
+    assert observed == unobserved
+    for number, plan in enumerate(plans):
+        if not Walk(plan).is_cut:
+            (trace,) = (trace for trace in traces if trace.url.endswith(f"/{number}"))
+            agree(trace, plan, unobserved[number])

@@ -528,3 +528,68 @@ def test_a_baseline_that_broke_in_the_meantime_is_left_alone(suite: pytest.Pytes
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stdout.fnmatch_lines(["lifecycle: The baseline *baseline.json is no JSON: *"])
     assert (suite.path / "baseline.json").read_text() == "mine"
+
+
+BLOG = """
+import functools
+from flask import Flask, redirect, request
+
+app = Flask(__name__)
+
+def login_required(view):
+    @functools.wraps(view)
+    def wrapped(**arguments):
+        return view(**arguments) if "authorization" in request.headers else redirect("/login", 303)
+    return wrapped
+
+@app.post("/<int:number>/update")
+@login_required
+def update(number):
+    return "updated"
+"""
+
+READERS = """
+from blog import app
+
+def test_author():
+    app.test_client().post("/1/update", headers={"authorization": "Bearer ada"})
+
+def test_stranger():
+    app.test_client().post("/1/update")
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (
+            "/update",
+            "/edit",
+            [
+                "no route matches any more; its handler update is at /<int:number>/edit now,"
+                " status 200 to 404 (handled to not_found)",
+                "no route matches any more; status 303 to 404 (short_circuited to not_found)",
+            ],
+        ),
+        (
+            "@login_required\n",
+            "",
+            [
+                "no longer answered by login_required; no longer redirects to /login,"
+                " status 303 to 200 (short_circuited to handled)"
+            ],
+        ),
+    ],
+    ids=["moved", "guard dropped"],
+)
+def test_where_a_handler_went_and_which_guard_no_longer_answers(
+    project: pytest.Pytester, old: str, new: str, told: list[str]
+) -> None:
+    project.syspathinsert()
+    project.makepyfile(blog=BLOG, test_blog=READERS)
+    update(project)
+    project.makepyfile(blog=BLOG.replace(old, new))
+    lines = run(project).outlines
+    assert [line for line in lines if line.startswith("lifecycle: POST")] == [
+        f"lifecycle: POST /<int:number>/update: {said}" for said in told
+    ]

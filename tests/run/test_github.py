@@ -83,7 +83,7 @@ ANNOTATED = [
         "error",
         "shop.py:10",
         "GET /staff/{name}: no route matches any more: 1 request of 1 test\n"
-        "status 200 to 404 (handled to not_found)\n"
+        "its handler person is at /people/{name} now, status 200 to 404 (handled to not_found)\n"
         "first in test_shop.py::test_person",
     ),
     (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_lifecycle._suite.causes import ASPECTS, COMPARED
+from pytest_lifecycle._suite.causes import ASPECTS, COMPARED, Nearby
 from pytest_lifecycle._suite.changes import CHANGED, NEW, VANISHED, Comparison, Finding, grouped
 from pytest_lifecycle._suite.layers import moved, without
 from pytest_lifecycle._suite.lines import lines_of
@@ -29,6 +29,7 @@ def lost(path: str = "/orders/42", **facts: Any) -> Record:
 REFUSED = {"status": 401, "outcome": "short_circuited", "handler": None, "refusal": "authentication"}
 BY_AUTH = {**REFUSED, "refused_by": "Auth", "stopped_by": ("Auth",)}
 REJECTED = {**REFUSED, "outcome": "rejected", "refused_by": "current_user"}
+TO_LOGIN = {"status": 303, "outcome": "short_circuited", "handler": None, "redirect": "/login", "answered_by": "guard"}
 INVALID = {"status": 422, "outcome": "invalid", "handler": None, "refusal": "validation", "refused_by": "validation"}
 
 
@@ -186,11 +187,66 @@ INVALID = {"status": 422, "outcome": "invalid", "handler": None, "refusal": "val
             "refused by current_user (permission), was by current_user (authentication); status 401 to 403",
             id="another refusal",
         ),
+        pytest.param(
+            request(**TO_LOGIN),
+            request(),
+            "no longer answered by guard;"
+            " no longer redirects to /login, status 303 to 200 (short_circuited to handled)",
+            id="who redirected is gone",
+        ),
+        pytest.param(
+            request(),
+            request(**TO_LOGIN),
+            "answered by guard now; redirects to /login now, status 200 to 303 (handled to short_circuited)",
+            id="somebody redirects",
+        ),
+        pytest.param(
+            request(**TO_LOGIN),
+            request(**{**TO_LOGIN, "answered_by": "gate"}),
+            "answered by gate now",
+            id="another one redirects",
+        ),
+        pytest.param(
+            request(**TO_LOGIN),
+            lost(),
+            "no route matches any more; status 303 to 404 (short_circuited to not_found)",
+            id="route lost in front of a redirect",
+        ),
+        pytest.param(
+            request(**{**TO_LOGIN, "answered_by": "Cors"}),
+            request(middleware=("Auth",)),
+            "middleware Cors removed; no longer redirects to /login, status 303 to 200 (short_circuited to handled)",
+            id="middleware that answered removed",
+        ),
+        pytest.param(
+            request(status=303, redirect="/welcome"),
+            request(**INVALID, invalid=("form.email",)),
+            "newly invalid: form.email; no longer redirects to /welcome, status 303 to 422 (handled to invalid)",
+            id="invalid instead of a redirect",
+        ),
     ],
 )
 def test_the_cause_comes_first(before: Record, after: Record, told: str) -> None:
     (finding,) = COMPARISON.findings("test", lines_of([before]), [after])
     assert (finding.kind, finding.told, finding.fails) == (CHANGED, told, True)
+
+
+@pytest.mark.parametrize(
+    ("nearby", "told"),
+    [
+        (
+            Nearby("/order/{order_id} (is spelled differently)"),
+            "the nearest is /order/{order_id} (is spelled differently)",
+        ),
+        (Nearby(None, {"read_order": "/goods/{order_id}"}), "its handler read_order is at /goods/{order_id} now"),
+        (Nearby("/x (is spelled differently)", {"read_order": "/y"}), "its handler read_order is at /y now"),
+        (Nearby("/x (is spelled differently)", {"read_goods": "/y"}), None),
+    ],
+)
+def test_where_a_lost_route_may_have_gone(nearby: Nearby, told: str | None) -> None:
+    (finding,) = COMPARISON.findings("test", lines_of([request()]), [lost()], nearby={"/orders/42": nearby})
+    ended = "status 200 to 404 (handled to not_found)"
+    assert finding.consequences == (ended,) if told is None else (told, ended)
 
 
 @pytest.mark.parametrize(

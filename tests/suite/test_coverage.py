@@ -79,6 +79,8 @@ def test_the_framework_s_own_routes_are_not_to_be_reached() -> None:
     docs = DeclaredRoute("GET", "/docs", builtin=True)
     coverage = coverage_of([asked("GET /x")], Declared((DeclaredRoute("GET", "/x"), docs)))
     assert coverage.percent == 100.0
+    assert "/docs" not in "\n".join(lines_of(coverage))
+    assert "/docs" not in markdown_of(coverage)
 
 
 def test_omitted_routes_are_as_if_they_were_not_there() -> None:

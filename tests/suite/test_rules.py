@@ -361,6 +361,19 @@ def test_names_that_were_shown_are_not_missing(through_json: bool) -> None:
     ]
 
 
+def test_names_are_not_alike_for_both_being_called_middleware() -> None:
+    gate = ask("/orders/42", build(lambda app: CORSMiddleware(app, allow_origins=["*"])), **TOKEN)
+    said_of = {
+        name: missing([f"{name} outermost"], gate)[0].partition(". ")[2] for name in ("NoStoreMiddleware", "Cors")
+    }
+    assert said_of == {"NoStoreMiddleware": "", "Cors": "Did you mean 'CORSMiddleware'?"}
+
+
+def test_a_rule_is_told_as_it_was_written() -> None:
+    rules = ["Gate runs under /admin", "Gate runs on /orders/*, under /admin", "Gate runs on POST under /admin"]
+    assert [rule for rule, _ in Ruleset.read(rules).mentions()] == rules
+
+
 def test_a_name_that_is_nowhere_comes_with_the_nearest() -> None:
     assert missing(
         ["Loging before Gate", "hook Gate runs", "handler read_orders runs"], ask("/orders/42", **TOKEN)

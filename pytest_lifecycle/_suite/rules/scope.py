@@ -86,7 +86,8 @@ class Scope:
         return ", ".join(map(str, self.on))
 
     def __str__(self) -> str:
-        return (f" on {self.places}" if self.on else "") + self.limits
+        on = "" if not self.on else f" {self.places}" if self.places.startswith("under ") else f" on {self.places}"
+        return on + self.limits
 
     @property
     def limits(self) -> str:

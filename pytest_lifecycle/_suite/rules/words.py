@@ -71,8 +71,15 @@ def quoted(name: str, *, others: frozenset[str] = RESERVED) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Give the known word that this one is most like; None where it is like none of them."""
-    by_lower = {name.lower(): name for name in sorted(known)}
-    found = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
-    found = found or [name for name in by_lower if len(word) > 2 and name.startswith(word.lower())]
-    return by_lower[found[0]] if found else None
+    """Give the known word that this one is most like; None where it is like none of them.
+
+    That both are called middleware makes no two names alike.
+    """
+    by_gist = {_gist(name): name for name in sorted(known)}
+    found = get_close_matches(_gist(word), by_gist, n=1, cutoff=0.6)
+    found = found or [gist for gist in by_gist if len(word) > 2 and gist.startswith(_gist(word))]
+    return by_gist[found[0]] if found else None
+
+
+def _gist(name: str) -> str:
+    return name.lower().removesuffix("middleware") or name.lower()
