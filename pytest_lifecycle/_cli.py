@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from ._errors import LifecycleError
+from ._show.escape import escape
 from ._suite.combine import Overlap, combined
 from ._suite.coverage import Coverage, coverage_of
 from ._suite.coverage_table import json_of, lines_of, markdown_of, too_few
@@ -41,10 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _combine(given)
     except Overlap as problem:
-        print(f"pytest-lifecycle: {problem}", file=sys.stderr)
+        print(f"pytest-lifecycle: {escape(str(problem))}", file=sys.stderr)
         return MISMATCH
     except LifecycleError as problem:
-        print(f"pytest-lifecycle: {problem}", file=sys.stderr)
+        print(f"pytest-lifecycle: {escape(str(problem))}", file=sys.stderr)
         return USAGE
 
 

@@ -62,10 +62,12 @@ class ShownRequests:
         """Print it, a test at a time."""
         if not self._shown and self._failed:
             return
+        from ._show.escape import escape
+
         terminalreporter.section("lifecycle", cyan=True)
         for nodeid, text in self._shown:
             terminalreporter.line("")
-            terminalreporter.line(nodeid, bold=True)
+            terminalreporter.line(escape(nodeid), bold=True)
             for line in text.split("\n"):  # a terminal that cannot write one line still gets the others
                 terminalreporter.line(line)
         if not self._shown:

@@ -11,6 +11,8 @@ A page is a sequence of fenced blocks. Each has a part to play, or the page is w
   the runs that follow;
 - ``console`` that begins with ``$ python -m examples``: is run, and what it writes is the rest of the block;
 - ``json``: is the baseline that those runs have written;
+- ``yaml`` that begins with a file's name: a workflow of GitHub Actions or a configuration of pre-commit, whose commands
+  are run in the page's project (see `tests.workflows`); a ``markdown`` block that follows is the summary of its steps;
 - ``sh``: commands for the reader's shell; `SHELL` holds all there may be;
 - ``toml`` without a name: is read.
 
@@ -41,6 +43,8 @@ from pathlib import Path
 from sybil import Document
 from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
 
+from .workflows import commands_of
+
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 SHELL = {
@@ -52,7 +56,13 @@ SHELL = {
 }
 """The commands that are not run here: the first two are what the project's own checks run."""
 
-FILE_NAME = re.compile(r"# (?P<name>[\w/]+\.(?:py|toml))\n")
+SCRIPTS = {"pytest": "pytest", "pytest-lifecycle": "pytest_lifecycle"}
+"""The commands that a workflow may have, and the modules that do the same."""
+
+OUTPUTS = {("python", "text"), ("yaml", "markdown")}
+"""What a block can be the output of, and in what language."""
+
+FILE_NAME = re.compile(r"# (?P<name>[\w/.-]+\.(?:py|toml|yml|yaml))\n")
 HAS_TEST = re.compile(r"^\s*(?:async )?def test_", re.MULTILINE)
 PLUGINS = ("pytest_lifecycle.plugin", "pytest_asyncio.plugin", "anyio.pytest_plugin", "pytest_trio.plugin")
 NEIGHBOURS = {"import snapshot": "inline_snapshot", "(snapshot)": "syrupy"}
@@ -86,7 +96,7 @@ class Job:
     """What is done with a block.
 
     Attributes:
-        kind: file, test, run, example, python, toml, json or shell.
+        kind: file, test, run, example, python, toml, json, shell or yaml.
         block: The block.
         output: The block that holds what it has to write.
         files: The page's project as it stands there.
@@ -147,6 +157,10 @@ def jobs_of(page: Path) -> Iterator[Job]:
             yield Job("run", block, block, files=dict(files), module=module, updates=list(updates))
             if "--lifecycle-update" in _arguments(block):
                 updates.append((dict(files), _arguments(block)))
+        elif block.language == "yaml" and name is not None:
+            unused = []
+            output = following if following is not None and following.language == "markdown" else None
+            yield Job("yaml", block, output, files=dict(files), updates=list(updates))
         elif block.language == "console" and block.source.startswith("$ python -m examples"):
             yield Job("example", block, block)
         elif block.language == "json" and updates:
@@ -155,7 +169,7 @@ def jobs_of(page: Path) -> Iterator[Job]:
             yield Job("toml", block)
         elif block.language == "sh":
             yield Job("shell", block)
-        elif block.language != "text" or position == 0 or blocks[position - 1].language != "python":
+        elif (blocks[position - 1].language if position else "", block.language) not in OUTPUTS:
             raise ValueError(f"{block}: nothing is known to do with this block ({block.language!r}).")
     if unused:
         raise ValueError(f"{unused[0]}: no test on this page uses this file.")
@@ -198,6 +212,8 @@ def written(job: Job, folder: Path) -> str:
         code, text = _pytest(job.files, [job.module], folder)
         assert code == 0, f"{block}: the tests fail\n{text}"
         assert re.search(r"^=+ \d+ passed in ", text, re.MULTILINE), f"{block}: not all tests run\n{text}"
+    elif job.kind == "yaml":
+        return _steps(job, folder)
     elif job.kind == "example":
         return _example(block.source.partition("\n")[0])
     elif job.kind == "json":
@@ -253,6 +269,25 @@ def _environment(paths: Sequence[Path], plugins: Sequence[str]) -> dict[str, str
         "COLUMNS": "80",
         "PY_COLORS": "0",
     }
+
+
+def _steps(job: Job, folder: Path) -> str:
+    """Run the commands of a workflow, each of which has to end well, and give the summary that they write."""
+    summary = folder / "summary.md"
+    scripts = [f'{name}() {{ {shlex.quote(sys.executable)} -m {module} "$@"; }}\n' for name, module in SCRIPTS.items()]
+    github = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(folder), "GITHUB_STEP_SUMMARY": str(summary)}
+    environment = _environment([folder, ROOT], [*PLUGINS[:1], "xdist"]) | github
+    for command in commands_of(job.block.source):
+        done = subprocess.run(
+            ["bash", "-e", "-o", "pipefail", "-c", "".join([*scripts, command])],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
+        assert done.returncode == 0, f"{job.block}: {command} fails\n{done.stdout}{done.stderr}"
+    return summary.read_text(encoding="utf-8") if summary.exists() else ""
 
 
 def _example(command: str) -> str:

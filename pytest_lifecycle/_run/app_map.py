@@ -14,6 +14,7 @@ from .._suite.coverage_table import map_json, map_markdown
 from .._suite.files import FileProblem, write_whole
 from .._suite.suite import Suite
 from .._trace.declared import Declared
+from .saying import say
 
 WRITERS = {".json": map_json, ".md": map_markdown}
 TERMINAL = "-"
@@ -75,8 +76,7 @@ class AppMap:
             terminalreporter.section("lifecycle: map")
             for line in self._shown.splitlines():
                 terminalreporter.line(line)
-        for line in self._said:
-            terminalreporter.line(f"lifecycle: {line}")
+        say(terminalreporter, self._said)
 
 
 def _declared(config: pytest.Config) -> Declared | None:

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import pytest
 
-from .._show.escape import shown
+from .._show.escape import escape, shown
 from .._suite.baseline import Baseline, read
 from .._suite.causes import ASPECTS, COMPARED, LOST, Nearby
-from .._suite.changes import CHANGED, NEW, VANISHED, Comparison, Finding, Group, grouped
+from .._suite.changes import CHANGED, NEW, VANISHED, Comparison, Finding, Group, titled
 from .._suite.files import FileProblem, short
 from .._suite.lines import Line, line_of
 from .._suite.record import path_of, record_of
 from .collecting import Collecting
 from .options import named_baseline
+from .saying import say
 
 if TYPE_CHECKING:
     from .._trace.trace import Trace
@@ -117,7 +118,7 @@ class Baselining:
         self, path: Path, baseline: Baseline, comparison: Comparison, collecting: Collecting, *, is_worker: bool
     ) -> None:
         self.findings: list[Finding] = []
-        self._shown = short(path)
+        self._shown = escape(short(path))
         self._baseline = baseline
         self._comparison = comparison
         self._collecting = collecting
@@ -229,17 +230,11 @@ class Baselining:
         """Say what has changed, each cause once."""
         if not self.findings:
             count = sum(1 for _ in self._collecting.suite.records())
-            terminalreporter.line(f"lifecycle: {count} requests are as in the baseline {self._shown}")
+            say(terminalreporter, [f"{count} requests are as in the baseline {self._shown}"])
             return
         terminalreporter.section(SECTION, red=self._fails, yellow=not self._fails)
-        groups = grouped(self.findings)
-        for title, found in (
-            ("changed:", [group for group in groups if group.kind == CHANGED and group.fails]),
-            ("also changed (not compared):", [group for group in groups if group.kind == CHANGED and not group.fails]),
-            ("new, nothing is recorded of them:", [group for group in groups if group.kind == NEW]),
-            ("vanished, recorded and not seen:", [group for group in groups if group.kind == VANISHED]),
-        ):
-            for line in _listed(title, found):
+        for title, groups in titled(self.findings):
+            for line in _listed(title, groups):
                 terminalreporter.line(line)
         terminalreporter.line("Where this is as it should be, write it with --lifecycle-update.")
 
@@ -261,8 +256,6 @@ _WORDS: Final = {CHANGED: "", NEW: "new: ", VANISHED: "vanished: "}
 
 
 def _listed(title: str, groups: list[Group]) -> Iterator[str]:
-    if not groups:
-        return
     yield title
     for group in groups[:LIMIT]:
         yield shown(f"  {group}", LENGTH)

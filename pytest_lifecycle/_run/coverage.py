@@ -12,6 +12,7 @@ from .._suite.coverage import Coverage, coverage_of
 from .._suite.coverage_table import json_of, lines_of, markdown_of, too_few
 from .._suite.files import FileProblem, write_whole
 from .._suite.suite import Suite
+from .saying import say
 
 WRITERS = {"json": json_of, "md": markdown_of}
 
@@ -26,6 +27,9 @@ class RouteCoverage:
         paths: Where to write what kind of report.
         fail_under: How many percent of the routes have to be reached; None: as many as were.
         is_shown: Whether the table is shown.
+
+    Attributes:
+        coverage: What it has worked out; None until the session finishes.
     """
 
     def __init__(
@@ -42,7 +46,7 @@ class RouteCoverage:
         self._paths = paths
         self._fail_under = fail_under
         self._is_shown = is_shown
-        self._coverage: Coverage | None = None
+        self.coverage: Coverage | None = None
         self._said: list[str] = []
 
     @classmethod
@@ -66,7 +70,7 @@ class RouteCoverage:
         """Work it out and write it."""
         suite = self._suite
         coverage = coverage_of(suite.records(), suite.declared, omit=self._omit, lost=len(suite.lost))
-        self._coverage = coverage
+        self.coverage = coverage
         for kind, path in self._paths:
             try:
                 write_whole(path, WRITERS[kind](coverage))
@@ -82,12 +86,11 @@ class RouteCoverage:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show it."""
-        if self._is_shown and self._coverage is not None:
+        if self._is_shown and self.coverage is not None:
             terminalreporter.section("lifecycle: route coverage")
-            for line in lines_of(self._coverage):
+            for line in lines_of(self.coverage):
                 terminalreporter.line(line)
-        for line in [*self._suite.unread, *self._said]:
-            terminalreporter.line(f"lifecycle: {line}")
+        say(terminalreporter, [*self._suite.unread, *self._said])
 
 
 def _kind_and_path(given: str, folder: Path) -> tuple[str, Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from .collecting import Collecting
 
 COVERAGE: Final = ("lifecycle_cov", "lifecycle_cov_report", "lifecycle_cov_fail_under")
-ASKING: Final = ("lifecycle_report", "lifecycle_junit", *COVERAGE, "lifecycle_map")
+ASKING: Final = ("lifecycle_report", "lifecycle_junit", *COVERAGE, "lifecycle_map", "lifecycle_github")
 """The command line options each of which has every request of every test observed."""
 
 RULES_READ: Final = pytest.StashKey[bool]()
@@ -32,6 +33,11 @@ def declare(parser: pytest.Parser) -> None:
         "--lifecycle-junit",
         action="store_true",
         help="add every request of every test to the properties of its case in JUnit XML",
+    )
+    group.addoption(
+        "--lifecycle-github",
+        action="store_true",
+        help="add to the summary of a step of GitHub Actions, and annotate what fails",
     )
     parser.addini("lifecycle_rules", "what holds for every request, a rule a line", "linelist", [])
     _declare_baseline(parser, group)
@@ -191,6 +197,12 @@ def _asked_for(config: pytest.Config, collecting: Collecting) -> Iterator[object
         from .baseline import configured
 
         yield configured(config, collecting, is_worker=is_worker(config))
+    if config.getoption("lifecycle_github") and not is_worker(config):
+        from .github import Annotating, StepSummary
+
+        yield StepSummary(collecting.suite)
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            yield Annotating(collecting.suite)
 
 
 def is_worker(config: pytest.Config) -> bool:

@@ -14,6 +14,7 @@ from .._suite.files import FileProblem, short, write_whole
 from .._suite.lines import lines_of
 from .._suite.locking import locked
 from .collecting import Collecting
+from .saying import say
 
 OUTPUT: Final = "lifecycle_collected"
 """Under which name a worker sends what it has collected."""
@@ -152,8 +153,7 @@ class Recording:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was written."""
-        if self._said:
-            terminalreporter.line(f"lifecycle: {self._said}")
+        say(terminalreporter, filter(None, [self._said]))
 
 
 def _known(path: Path) -> Baseline:

@@ -10,6 +10,7 @@ import pytest
 from .._suite.files import FileProblem
 from .._suite.report import write
 from .._suite.suite import Suite
+from .saying import say
 
 
 @final
@@ -52,8 +53,7 @@ class Reporting:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say where they are."""
-        for line in self._said:
-            terminalreporter.line(f"lifecycle: {line}")
+        say(terminalreporter, self._said)
 
 
 def _path_of(given: str, folder: Path) -> Path:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, Self, final
 import pytest
 
 from .._errors import LifecycleError
+from .._show.escape import escape
 from .._suite.rules.ruleset import Rule, Ruleset
 from .._suite.rules.steps import Sightings
-from .._suite.rules.violation import Violation, Violations, told
+from .._suite.rules.violation import Violation, Violations, broken_of, told
 from .collecting import Collecting
 from .options import rules_in_ini
 from .selection import is_whole_suite
@@ -30,6 +31,9 @@ SECTION: Final = "lifecycle rules"
 UNTOLD: Final = pytest.StashKey[Violations]()
 """The violations of a test that nobody was told of yet."""
 
+BROKEN: Final = pytest.StashKey[dict[str, Violations]]()
+"""All violations while a test ran, by who made the requests."""
+
 
 @final
 class RuleChecking:
@@ -39,9 +43,17 @@ class RuleChecking:
         rules: The rules.
         collecting: Knows which fixture of a wider scope makes a request.
         is_worker: Whether this process only runs tests, for another one that sums up.
+
+    Attributes:
+        broken: All violations of the run, by who made the requests; empty in a worker.
+        missing: What rules name and no request showed, as sentences; complete once the session finishes.
+        is_whole: Whether all tests were run, so that what is missing is a failure.
     """
 
     def __init__(self, rules: Ruleset, collecting: Collecting, *, is_worker: bool) -> None:
+        self.broken: dict[str, Violations] = {}
+        self.missing: list[str] = []
+        self.is_whole = True
         self._rules = rules
         self._collecting = collecting
         self._is_worker = is_worker
@@ -50,7 +62,6 @@ class RuleChecking:
         self._raised: BaseException | None = None
         self._lifespans: list[Trace] = []
         self._untold: dict[str, Violations] = {}
-        self._missing: list[str] = []
         self._is_part = False
         self._fails = False
 
@@ -92,8 +103,10 @@ class RuleChecking:
     def _keep(self, item: pytest.Item, violations: Iterable[Violation]) -> None:
         fixture = self._collecting.fixture
         known = self._late.setdefault(fixture, Violations()) if fixture else _untold_of(item)
+        maker = fixture or self._collecting.nodeid_of(item)
         for violation in violations:
             known.add(violation)
+            item.stash.setdefault(BROKEN, {}).setdefault(maker, Violations()).add(violation)
 
     def _look_at_lifespans(self, item: pytest.Item) -> None:
         while self._lifespans:
@@ -106,7 +119,7 @@ class RuleChecking:
         self._look_at_lifespans(item)
         untold = _untold_of(item)
         if untold:
-            self._raised = pytest.fail.Exception("\n".join(untold.lines()), pytrace=False)
+            self._raised = pytest.fail.Exception(_told(untold), pytrace=False)
             raise self._raised
         return result
 
@@ -120,7 +133,7 @@ class RuleChecking:
         untold = _untold_of(item)
         is_told = self._raised is not None and call.excinfo is not None and call.excinfo.value is self._raised
         if untold and report.failed and not is_told:
-            report.sections.append((SECTION, "\n".join(untold.lines())))
+            report.sections.append((SECTION, _told(untold)))
         if report.failed or is_told:
             del item.stash[UNTOLD]
         self._raised = None
@@ -131,11 +144,14 @@ class RuleChecking:
     def _left_of(self, item: pytest.Item) -> dict[str, Any]:
         """Give what a test leaves to the summary, and forget it."""
         late, self._late = {**self._late, item.nodeid: _untold_of(item)}, {}
+        broken = item.stash.get(BROKEN, {})
+        item.stash[BROKEN] = {}
         del item.stash[UNTOLD]
         return {
             "is_part": self._is_part,
             "seen": self._sightings.take_fresh(),
             "late": {name: found.to_json() for name, found in late.items() if found},
+            "broken": {name: found.to_json() for name, found in broken.items()},
         }
 
     # -- in the process that sums up
@@ -148,10 +164,11 @@ class RuleChecking:
         brought: dict[str, Any] = vars(report).pop(ATTRIBUTE)
         self._is_part = self._is_part or brought["is_part"]
         self._sightings.add((noun, name) for noun, name in brought["seen"])
-        for name, found in brought["late"].items():
-            known = self._untold.setdefault(name, Violations())
-            for violation in found:
-                known.add(Violation(**violation))
+        for kept, sent in ((self._untold, brought["late"]), (self.broken, brought["broken"])):
+            for name, found in sent.items():
+                known = kept.setdefault(name, Violations())
+                for violation in found:
+                    known.add(Violation(**violation))
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -159,46 +176,39 @@ class RuleChecking:
         if self._is_worker:
             return
         if self._sightings.has_requests:
-            self._missing = [
+            self.missing = [
                 f"rule '{rule}': {said}"
                 for rule, mentions in self._rules.mentions()
                 for said in self._sightings.missing(mentions)
             ]
-        is_whole = is_whole_suite(session) and not self._is_part
-        if self._missing and not is_whole:
-            self._missing.append("Only part of the suite was run: that is no failure.")
-        self._fails = bool(self._untold) or (bool(self._missing) and is_whole)
+        self.is_whole = is_whole_suite(session) and not self._is_part
+        self._fails = bool(self._untold) or (bool(self.missing) and self.is_whole)
         if self._fails and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say so."""
-        lines = [*self._missing, *_told_late(self._untold)]
+        part = ["Only part of the suite was run: that is no failure."] if self.missing and not self.is_whole else []
+        lines = [*self.missing, *part, *_told_late(self._untold)]
         if lines:
             terminalreporter.section(SECTION, red=self._fails, yellow=not self._fails)
         for line in lines:
-            terminalreporter.line(line)
+            terminalreporter.line(escape(line))
 
 
 def _untold_of(item: pytest.Item) -> Violations:
     return item.stash.setdefault(UNTOLD, Violations())
 
 
-def _told_late(untold: dict[str, Violations]) -> Iterator[str]:
-    """Tell of violations outside of tests' functions, each rule once, and who made the requests.
+def _told(untold: Violations) -> str:
+    return "\n".join(map(escape, untold.lines()))
 
-    How many requests there were is not told: each of xdist's workers sets a fixture up anew.
-    """
-    makers: dict[str, list[str]] = {}
-    first: dict[str, Violation] = {}
-    for name, violations in sorted(untold.items()):
-        for violation in violations:
-            makers.setdefault(violation.rule, []).append(name)
-            first.setdefault(violation.rule, violation)
-    for rule, violation in sorted(first.items()):
-        others = f" and {len(makers[rule]) - 1} more" if len(makers[rule]) > 1 else ""
-        yield from told(violation)
-        yield f"  outside of a test's function, by {makers[rule][0]}{others}"
+
+def _told_late(untold: dict[str, Violations]) -> Iterator[str]:
+    """Tell of violations outside of tests' functions, each rule once, and who made the requests."""
+    for broken in broken_of(untold):
+        yield from told(broken.first)
+        yield f"  outside of a test's function, by {broken.extent}"
 
 
 def read_rules(config: pytest.Config) -> Ruleset:

@@ -34,6 +34,7 @@ class Finding:
         source: The file and the first line of the handler, such as ``"/shop/main.py:12"``; None where it did not run.
         is_fixture: Whether a fixture makes the request, of a wider scope than a test.
         seen: What tells requests of one test apart: the line as it was seen.
+        handler: The handler that ran when it was recorded; of a new one, the one that ran.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class Finding:
     source: str | None = None
     is_fixture: bool = False
     seen: str = ""
+    handler: str | None = None
 
     def __str__(self) -> str:
         return f"{self.request}: {self.told}"
@@ -128,6 +130,7 @@ class Comparison:
             len(seen.records),
             first.source,
             seen=repr(seen.line),
+            handler=before.handler,
         )
 
     def _new(self, maker: str, seen: Seen) -> Finding:
@@ -140,10 +143,11 @@ class Comparison:
             count=len(seen.records),
             source=seen.records[0].source,
             seen=repr(seen.line),
+            handler=seen.line.handler,
         )
 
     def _vanished(self, maker: str, line: Line) -> Finding:
-        return Finding(VANISHED, maker, line.request, ended(line), fails=self.is_strict)
+        return Finding(VANISHED, maker, line.request, ended(line), fails=self.is_strict, handler=line.handler)
 
 
 def ended(line: Line) -> str:
@@ -202,3 +206,15 @@ def grouped(findings: Iterable[Finding]) -> list[Group]:
         groups.setdefault((finding.kind, finding.cause, request), []).append(finding)
     found = [Group(kind, cause, tuple(members)) for (kind, cause, _), members in groups.items()]
     return sorted(found, key=lambda group: (-group.count, str(group)))
+
+
+def titled(findings: Iterable[Finding]) -> list[tuple[str, list[Group]]]:
+    """Put findings under the titles that summaries have: what fails first. A title without any is left out."""
+    groups = grouped(findings)
+    found = (
+        ("changed:", [group for group in groups if group.kind == CHANGED and group.fails]),
+        ("also changed (not compared):", [group for group in groups if group.kind == CHANGED and not group.fails]),
+        ("new, nothing is recorded of them:", [group for group in groups if group.kind == NEW]),
+        ("vanished, recorded and not seen:", [group for group in groups if group.kind == VANISHED]),
+    )
+    return [(title, members) for title, members in found if members]

@@ -9,6 +9,7 @@ from math import floor
 from typing import Any, Final
 
 from .._show.escape import escape
+from .._show.markdown import plain, table
 from .._trace.declared import Declared, DeclaredMiddleware
 from .coverage import OUTCOMES, Anonymous, Coverage, RouteCoverage
 
@@ -53,13 +54,14 @@ def _rows(coverage: Coverage) -> Iterator[tuple[str, str, str, str]]:
 
 def _cells(row: RouteCoverage) -> tuple[str, str, str, str]:
     mark = "" if row.is_declared else " (not declared)"
-    said = [_counted(row.outcomes, OUTCOMES)]
+    said = [counted(row.outcomes, OUTCOMES)]
     if row.refusals:
-        said.append(f"refused by {_counted(row.refusals)}")
+        said.append(f"refused by {counted(row.refusals)}")
     return escape(str(row.route)) + mark, str(row.requests), row.anonymous.value, "; ".join(filter(None, said))
 
 
-def _counted(counts: Counter[str], order: Sequence[str] = ()) -> str:
+def counted(counts: Counter[str], order: Sequence[str] = ()) -> str:
+    """Say how often what was seen: ``"handled 3, invalid 1"``; those in `order` first."""
     names = [*(name for name in order if name in counts), *sorted(set(counts) - set(order))]
     return ", ".join(f"{name} {counts[name]}" for name in names)
 
@@ -78,7 +80,7 @@ def _findings(coverage: Coverage) -> Iterator[str]:
         (f"{row.route} ({row.anonymous.value})" for row in unguarded),
     )
     if coverage.unrouted:
-        yield f"no route was chosen: {_counted(coverage.unrouted, OUTCOMES)}"
+        yield f"no route was chosen: {counted(coverage.unrouted, OUTCOMES)}"
     silent = [layer.name for layer in coverage.middleware if layer.requests and not layer.answered]
     if silent:
         yield f"middleware that never answered itself: {', '.join(map(escape, silent))}"
@@ -102,10 +104,15 @@ def _listed(title: str, entries: Iterable[str]) -> Iterator[str]:
 
 def markdown_of(coverage: Coverage) -> str:
     """Write it as Markdown."""
+    return "\n".join(["# Route coverage", "", *markdown_lines(coverage)]) + "\n"
+
+
+def markdown_lines(coverage: Coverage) -> list[str]:
+    """Write it as Markdown without a heading."""
     findings = list(_findings(coverage))
-    table = _table(HEADER, _rows(coverage))
-    written = [f"- {_plain(line)}" if not line.startswith("  ") else f"  - {_plain(line[2:])}" for line in findings]
-    return "\n".join(["# Route coverage", "", *table, "", *written]) + "\n"
+    rows = table(HEADER, _rows(coverage))
+    written = [f"- {plain(line)}" if not line.startswith("  ") else f"  - {plain(line[2:])}" for line in findings]
+    return [*rows, "", *written]
 
 
 def map_markdown(declared: Declared) -> str:
@@ -119,26 +126,14 @@ def map_markdown(declared: Declared) -> str:
         )
         for route in declared.routes
     )
-    layers = (f"- {_plain(_layer(layer))}" for layer in declared.middleware)
+    layers = (f"- {plain(_layer(layer))}" for layer in declared.middleware)
     header = ("route", "handler", "dependencies", "middleware, outermost first")
-    return "\n".join(["# Routes", "", *_table(header, routes), "", "# Middleware", "", *layers]) + "\n"
+    return "\n".join(["# Routes", "", *table(header, routes), "", "# Middleware", "", *layers]) + "\n"
 
 
 def _layer(layer: DeclaredMiddleware) -> str:
     said = f"{escape(layer.name)}, around {escape(layer.where)}"
     return said if layer.active else f"{said}: declared, and not active: {escape(layer.reason)}"
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = [header, ["---"] * len(header), *([_plain(cell) for cell in row] for row in rows)]
-    return [f"| {' | '.join(line)} |" for line in lines]
-
-
-def _plain(text: str) -> str:
-    """Take away what Markdown gives a meaning."""
-    for mark in "\\`*_<>[]|":
-        text = text.replace(mark, f"\\{mark}")
-    return text
 
 
 # -- JSON

@@ -9,10 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from .._errors import LifecycleError
+from .._show.escape import escape
 
 
 class FileProblem(LifecycleError):
-    """A file cannot be read or written as it has to be; the message says which one, why, and what to do."""
+    """A file cannot be read or written as it has to be; the message says which one, why, and what to do.
+
+    It is one line, whatever a file's name or its content holds.
+    """
+
+    def __init__(self, message: str, *, slug: str) -> None:
+        super().__init__(escape(message), slug=slug)
 
 
 def short(path: Path) -> str:
@@ -44,6 +51,34 @@ def write_whole(path: Path, text: str) -> None:
             " what was there is unchanged.",
             slug="file-not-written",
         ) from error
+
+
+def append(path: Path, text: str, remedy: str) -> None:
+    """Add text to a file below what is in it, with an empty line between.
+
+    Args:
+        path: The file.
+        text: The text.
+        remedy: What to do where it cannot be written, as a sentence.
+
+    Raises:
+        FileProblem: It cannot be written.
+    """
+    try:
+        with path.open("ab") as file:
+            file.write(("\n\n" if file.tell() else "").encode() + text.encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise FileProblem(
+            f"{path} cannot be written: {error.strerror or error}. {remedy}", slug="file-not-written"
+        ) from error
+
+
+def size_of(path: Path) -> int:
+    """Give how many bytes a file has; 0 where there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def read_object(path: Path, what: str, remedy: str) -> dict[str, Any]:

@@ -88,8 +88,6 @@ _NEEDED = frozenset({"protocol", "method", "path", "status", "outcome", "is_anon
 def record_of(trace: Trace) -> Record:
     """Take from a trace what is kept of it, secrets redacted."""
     raised = [error for error in trace.exceptions if error.handled_by is None or not error.is_answer]
-    handler = handler_of(trace.root)
-    source = handler.source if handler is not None else None
     location = trace.headers.get("location") if trace.status is not None and 300 <= trace.status < 400 else None
     return Record(
         protocol=trace.protocol,
@@ -114,8 +112,15 @@ def record_of(trace: Trace) -> Record:
         exception=raised[-1].type if raised else None,
         raised_in=raised[-1].raised_in if raised else None,
         is_anonymous=trace.is_anonymous,
-        source=None if source is None else f"{source[0]}:{source[1]}",
+        source=source_of(trace),
     )
+
+
+def source_of(trace: Trace) -> str | None:
+    """Give the file and the first line of the handler, such as ``"/shop/main.py:12"``; None where none ran."""
+    handler = handler_of(trace.root)
+    source = handler.source if handler is not None else None
+    return None if source is None else f"{source[0]}:{source[1]}"
 
 
 def _answered_by(trace: Trace) -> str | None:
