@@ -9,13 +9,14 @@ import sys
 import threading
 import types
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import final
 
+from ._errors import LifecycleError
 from ._observe.contract import Adapter
 from ._observe.monitoring import MonitoringSource
 from ._observe.probe import Probe
-from ._observe.profiling import ProfilingSource
+from ._observe.profiling import THREADS, ProfilingSource
 from ._observe.recorder import CURRENT, Recorder
 from ._observe.select import make_source
 from ._observe.watching import AdapterWatcher, probes_of, said
@@ -30,6 +31,10 @@ from ._trace.trace import Trace
 from ._trace.websocket import concluded
 
 NOTHING = nullcontext()
+DISTURBED = (
+    "something in this process took sys.monitoring's tool ids from the plugin, or switched its events off: this trace"
+    " may lack steps. The next test is observed anew."
+)
 Subscriber = Callable[[Trace], None]
 
 
@@ -78,7 +83,7 @@ class Session:
             LifecycleError: No event source is free (see `select.make_source`).
         """
         with self._lock:
-            if self._holders == 0:
+            if self._source is None:
                 self._start()
             self._holders += 1
 
@@ -90,6 +95,10 @@ class Session:
                 self._stop()
             elif self._holders == 1 and self._is_run_observed:
                 self._let_go()
+                if not self._is_undisturbed():
+                    self._stop()
+                    with suppress(LifecycleError):  # the next who acquires it says so
+                        self._start()
 
     @contextmanager
     def whole_run(self) -> Iterator[None]:
@@ -139,6 +148,8 @@ class Session:
         for note in (*self.notes, *self._pending):
             exchange.warn(note)
         self._pending.clear()
+        if not self._is_undisturbed():
+            exchange.warn(DISTURBED)
         exchange.warnings[:] = [told_text(warning, exchange) for warning in exchange.warnings]
         trace = Trace(exchange)
         for subscriber in tuple(self._subscribers):
@@ -159,6 +170,11 @@ class Session:
         """Observe the app's work inside of `aside`."""
         source = self._source
         return source.attending() if isinstance(source, ProfilingSource) else NOTHING
+
+    def watch_this_thread(self) -> None:
+        """See to it that the app's work in a worker thread is observed, whatever was run there before."""
+        if isinstance(self._source, ProfilingSource):
+            THREADS.watch_this()
 
     def saw(self, error: BaseException) -> None:
         """Tell the event source of an exception that a driver received, in case it could not see it itself."""
@@ -218,6 +234,9 @@ class Session:
         self._modules = 0
         source.start()
         self._refresh()
+
+    def _is_undisturbed(self) -> bool:
+        return not isinstance(self._source, MonitoringSource) or self._source.is_whole
 
     def _stop(self) -> None:
         source, recorder = self._source, self._recorder
@@ -355,3 +374,4 @@ whole_run = _session.whole_run
 saw = _session.saw
 aside = _session.aside
 attending = _session.attending
+watch_this_thread = _session.watch_this_thread

@@ -157,6 +157,9 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
         if traces is not None and traces.is_held:  # every fixture of ours has let go by now
             traces.release()
         deliver(item)
+        driving = sys.modules.get("pytest_lifecycle._drive.loop")
+        if driving is not None:
+            driving.close_abandoned()
 
 
 # -- reports

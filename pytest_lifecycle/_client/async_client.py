@@ -9,6 +9,7 @@ from typing import Any, Self, Unpack, final
 
 import httpx
 
+from .. import _session as session
 from .._drive.asgi import AsgiApp, Connection, Event, build_scope
 from .._drive.lifespan import Lifespan
 from .._drive.loop import GRACE, AsyncBackend, TimedOut, current_backend
@@ -25,6 +26,8 @@ from .conversation import KEPT, BaseClient
 from .encode import outgoing
 from .interface import single_callable
 from .verbs import CallArguments, HandshakeArguments, Verbs
+
+__tracebackhide__ = True  # pytest shows the frames of tests and apps, and not these
 
 
 @final
@@ -170,6 +173,7 @@ class AsyncClient(BaseClient, Verbs[Coroutine[Any, Any, Trace]]):
         return wsgi, body, lambda: backend.in_thread(lambda: self._call_wsgi(wsgi, body))
 
     def _call_wsgi(self, call: WsgiCall, body: list[bytes]) -> BaseException | None:
+        session.watch_this_thread()
         try:
             body.extend(call.pieces(self.app))
         except KEPT as error:

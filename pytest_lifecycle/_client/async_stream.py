@@ -15,6 +15,8 @@ from .conversation import BaseClient
 from .running import AsyncAppTask
 from .stream import Underway
 
+__tracebackhide__ = True  # pytest shows the frames of tests and apps, and not these
+
 
 @final
 class AsyncStream(Underway):

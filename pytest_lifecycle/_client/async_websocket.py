@@ -19,6 +19,8 @@ from .websocket import Mode, WebSocketHead, as_bytes, as_message, as_text
 if TYPE_CHECKING:
     from .conversation import BaseClient
 
+__tracebackhide__ = True  # pytest shows the frames of tests and apps, and not these
+
 
 @final
 class AsyncWebSocket(WebSocketHead):

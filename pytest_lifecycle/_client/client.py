@@ -30,6 +30,8 @@ from .stream import AsgiStream, Stream, WsgiStream
 from .verbs import CallArguments, HandshakeArguments, Verbs
 from .websocket import WebSocket
 
+__tracebackhide__ = True  # pytest shows the frames of tests and apps, and not these
+
 T = TypeVar("T")
 
 

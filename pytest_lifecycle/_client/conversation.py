@@ -32,6 +32,8 @@ from .encode import RequestArguments, absolute_url, encode, may_share_secrets, n
 from .interface import Interface, interface_of
 from .verbs import HandshakeArguments
 
+__tracebackhide__ = True  # pytest shows the frames of tests and apps, and not these
+
 MAX_REDIRECTS = 20
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 KEPT = (Exception, CancelledError, GeneratorExit)

@@ -10,6 +10,8 @@ from .._drive.loop import GRACE, AsyncBackend, OwnLoop, TimedOut
 from .._observe.recorder import CURRENT
 from .._trace.span import Span
 
+__tracebackhide__ = True  # pytest shows the frames of tests and apps, and not these
+
 AppCall = Coroutine[Any, Any, Exception | None]
 """A call of an app; it gives the exception that the app raised, if any."""
 

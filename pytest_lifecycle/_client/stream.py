@@ -22,6 +22,8 @@ from .running import AppTask
 if TYPE_CHECKING:
     from .conversation import BaseClient, Response
 
+__tracebackhide__ = True  # pytest shows the frames of tests and apps, and not these
+
 
 class Underway:
     """What is known of a request while the test is in its block.

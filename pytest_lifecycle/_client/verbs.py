@@ -9,6 +9,8 @@ import httpx
 
 from .encode import RequestArguments
 
+__tracebackhide__ = True  # pytest shows the frames of tests and apps, and not these
+
 Result = TypeVar("Result")
 
 

@@ -21,6 +21,8 @@ from .stream import Underway
 if TYPE_CHECKING:
     from .conversation import BaseClient
 
+__tracebackhide__ = True  # pytest shows the frames of tests and apps, and not these
+
 Mode = Literal["text", "binary"]
 
 

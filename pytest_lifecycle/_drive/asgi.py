@@ -15,6 +15,8 @@ from .._trace.exchange import Exchange
 from .._trace.faults import Header
 from .outgoing import Outgoing, check_upload
 
+__tracebackhide__ = True  # pytest shows the frames of tests and apps, and not these
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 AsgiApp = Callable[[Scope, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]

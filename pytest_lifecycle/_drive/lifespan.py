@@ -15,6 +15,8 @@ from .._trace.faults import Fault, shown
 from .._trace.lifespan import started
 from .asgi import AsgiApp, Event, Loop, Message
 
+__tracebackhide__ = True  # pytest shows the frames of tests and apps, and not these
+
 DUE = {0: "lifespan.startup.complete", 1: "lifespan.startup.complete", 2: "lifespan.shutdown.complete"}
 """What completes the phase that the app is in, by how many messages it has received."""
 

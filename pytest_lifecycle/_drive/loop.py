@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import contextvars
 import sys
 import threading
+import warnings
+import weakref
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol, TypeVar, final
+from typing import Any, Final, Protocol, TypeVar, final
 
 from .._errors import UsageProblem
 from .asgi import Event
+
+__tracebackhide__ = True  # pytest shows the frames of tests and apps, and not these
 
 T = TypeVar("T")
 
@@ -200,12 +205,18 @@ class OwnLoop:
     """An asyncio loop on the thread that calls it; it runs only while a call is made. No thread is started.
 
     It is never set as the thread's current loop.
+
+    Args:
+        loop: The asyncio loop, if there is one already.
     """
 
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self._loop = loop or asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._turn = threading.Lock()
+        self._abandoned = weakref.finalize(self, ABANDONED.append, self._loop)
+        self._abandoned.atexit = False
+        OPEN.add(self)
 
     def event(self) -> Event:
         """Make an event."""
@@ -274,7 +285,7 @@ class OwnLoop:
                 timer.cancel()
 
     def _break_off(self, task: asyncio.Task[Any]) -> None:
-        """Let a call end that the loop was stopped in: it is cancelled, as by `asyncio.run`, and its threads with it."""
+        """Let a call end that the loop was stopped in: it is cancelled, as by `asyncio.run`, and so are its threads."""
         task.cancel()
         self._loop.run_until_complete(asyncio.wait([task], timeout=GRACE))
         if not task.done():
@@ -286,6 +297,7 @@ class OwnLoop:
         """Cancel what is left, shut down generators and the default executor, and close the loop."""
         if self._loop.is_closed():
             return
+        self._abandoned.detach()
         try:
             with contextlib.suppress(TimedOut):
                 self.run(self._wind_up(), 2 * GRACE)
@@ -313,3 +325,36 @@ class OwnLoop:
         loop = asyncio.get_running_loop()
         await loop.shutdown_asyncgens()
         await loop.shutdown_default_executor()
+
+
+# -- loops that nobody closed
+
+OPEN: Final[weakref.WeakSet[OwnLoop]] = weakref.WeakSet()
+ABANDONED: Final[list[asyncio.AbstractEventLoop]] = []
+"""Loops of clients that are gone. They wait here, with their tasks, for a moment when an app's code may run: garbage is
+collected at any moment."""
+
+
+def close_abandoned() -> None:
+    """Close the loops of clients that nobody closed; what still waits there is cancelled."""
+    while ABANDONED and asyncio._get_running_loop() is None:
+        loop = ABANDONED.pop()
+        is_unfinished = bool(asyncio.all_tasks(loop))
+        OwnLoop(loop).close()
+        if is_unfinished:
+            warnings.warn(
+                "A Client was never closed, and what its app had begun was cancelled, such as its lifespan. Use it as"
+                " `with Client(app) as client:`, or call its close().",
+                ResourceWarning,
+                stacklevel=2,
+            )
+
+
+def _close_all() -> None:
+    """Close all loops as the interpreter exits, but those that run in daemon threads."""
+    ABANDONED.extend(own._loop for own in OPEN if not own._loop.is_running())
+    with contextlib.suppress(Exception):  # no thread can be started any more
+        close_abandoned()
+
+
+atexit.register(_close_all)

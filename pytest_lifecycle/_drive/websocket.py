@@ -16,6 +16,8 @@ from .._trace.faults import Fault, Header, as_piece, checked_headers, checked_st
 from .asgi import BREATHER, Event, Loop, Message, build_scope
 from .outgoing import Outgoing
 
+__tracebackhide__ = True  # pytest shows the frames of tests and apps, and not these
+
 HANDSHAKE = (
     (b"connection", b"Upgrade"),
     (b"upgrade", b"websocket"),

@@ -19,6 +19,8 @@ from .._trace.wsgi_answer import fault_of_result, read_head, second_start
 from .outgoing import Outgoing
 from .wsgi_input import PiecewiseInput, WholeInput, input_of
 
+__tracebackhide__ = True  # pytest shows the frames of tests and apps, and not these
+
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 WsgiApp = Callable[[dict[str, Any], Callable[..., Callable[[bytes], object]]], Iterable[bytes]]
 

@@ -40,6 +40,8 @@ class MonitoringSource:
         self._started_by_watcher: set[int] = set()
         self._registered: list[tuple[int, int]] = []
         self._discoverer = self._watcher = -1
+        events = sys.monitoring.events
+        self._global_events = events.PY_START | events.PY_UNWIND | events.PY_THROW
 
     def start(self) -> None:
         """Take tool ids and switch events on."""
@@ -51,21 +53,34 @@ class MonitoringSource:
         for tool, event, callback in self._callbacks(events):
             monitoring.register_callback(tool, event, callback)
             self._registered.append((tool, event))
-        monitoring.set_events(self._discoverer, events.PY_START | events.PY_UNWIND | events.PY_THROW)
+        monitoring.set_events(self._discoverer, self._global_events)
 
     def stop(self) -> None:
-        """Switch all events off and give the tool ids back."""
+        """Switch all events off and give the tool ids back; an id that somebody else has taken meanwhile is theirs."""
         monitoring = sys.monitoring
-        monitoring.set_events(self._discoverer, 0)
-        for code, _ in self._events.values():
+        for tool in {self._discoverer, self._watcher}:
+            if monitoring.get_tool(tool) is None:
+                monitoring.use_tool_id(tool, TOOL_NAME)  # freed by somebody else, who left its events on
+        ours = {tool for tool in (self._discoverer, self._watcher) if monitoring.get_tool(tool) == TOOL_NAME}
+        if self._discoverer in ours:
+            monitoring.set_events(self._discoverer, 0)
+        for code, _ in self._events.values() if self._watcher in ours else ():
             monitoring.set_local_events(self._watcher, code, 0)
         self._events.clear()
         self._started_by_watcher.clear()
         for tool, event in self._registered:
-            monitoring.register_callback(tool, event, None)
+            if tool in ours:
+                monitoring.register_callback(tool, event, None)
         self._registered.clear()
-        for tool in {self._discoverer, self._watcher}:
+        for tool in ours:
             monitoring.free_tool_id(tool)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nobody else has switched its events off or taken its tool ids."""
+        monitoring = sys.monitoring
+        held = all(monitoring.get_tool(tool) == TOOL_NAME for tool in (self._discoverer, self._watcher))
+        return held and monitoring.get_events(self._discoverer) == self._global_events
 
     def attach(self, code: types.CodeType, *, discovered: bool, starts_only: bool) -> None:
         """Switch on the events that this code needs."""

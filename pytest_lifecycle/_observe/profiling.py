@@ -56,6 +56,14 @@ class Threads:
             threading.setprofile(self._displaced)
             self._displaced = None
 
+    def watch_this(self) -> None:
+        """Watch this thread again where it has lost its profile function.
+
+        CPython drops one that raises, and there is no room for its call where an app has used up the stack.
+        """
+        if self._callback is not None and sys.getprofile() is None:
+            sys.setprofile(self._profile)
+
     def _profile(self, frame: types.FrameType, event: str, argument: Any) -> None:
         if self._callback is not None:
             self._callback(frame, event, argument)

@@ -283,7 +283,9 @@ def test_the_async_client_keeps_the_exceptions_of_a_wsgi_app(make: Make, run: Ru
     async def main() -> None:
         async with AsyncClient(app) as client:
             check(await client.get("/"), app)
-            assert is_fine(await client.get("/fine"))
+            fine = await client.get("/fine")
+            assert is_fine(fine)
+            assert fine.path[-2:] == ["handler wsgi_hello", "response 200"]  # seen again, in the same thread
 
     run(main)
 
