@@ -288,3 +288,73 @@ def test_the_adapters_of_the_project_serve_an_observed_run(project: pytest.Pytes
         """
     )
     project.runpytest_subprocess("--lifecycle").assert_outcomes(passed=1)
+
+
+AFTER_FAILURES = """
+import gc
+import weakref
+
+import pytest
+from pytest_lifecycle import Client, DeadlineExceeded
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+import asyncio
+
+REFS = []
+
+class Local:
+    pass
+
+def make():
+    async def read(request):
+        local = Local()
+        REFS.extend([weakref.ref(request), weakref.ref(local)])
+        return PlainTextResponse("hello")
+
+    async def crash(request):
+        local = Local()
+        REFS.append(weakref.ref(local))
+        raise ValueError("broken")
+
+    async def hang(request):
+        local = Local()
+        REFS.append(weakref.ref(local))
+        await asyncio.Event().wait()
+
+    app = Starlette(routes=[Route("/", read), Route("/crash", crash), Route("/hang", hang)])
+    REFS.append(weakref.ref(app))
+    return app
+
+@pytest.mark.xfail(strict=True)
+def test_an_assertion_on_a_trace_fails(lifecycle_traces):
+    with Client(make()) as client:
+        trace = client.get("/")
+        assert trace.path == ["no"]
+
+@pytest.mark.xfail(strict=True)
+def test_an_exception_goes_through_another_client():
+    TestClient(make()).get("/crash")
+
+def test_an_exception_stays_in_the_trace(lifecycle_traces):
+    with Client(make()) as client:
+        assert client.get("/crash").exceptions
+
+@pytest.mark.xfail(strict=True)
+def test_a_deadline(lifecycle_traces):
+    with Client(make()) as client:
+        client.get("/hang", timeout=0.05)
+
+def test_nothing_is_kept():
+    gc.collect()
+    assert len(REFS) == 9
+    assert [ref() for ref in REFS] == [None] * len(REFS)
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("--lifecycle",)], ids=["fixtures", "all"])
+def test_nothing_of_a_failed_test_s_app_is_kept(project: pytest.Pytester, options: tuple[str, ...]) -> None:
+    project.makepyfile(AFTER_FAILURES)
+    result = project.runpytest_subprocess("-p", "no:logging", "-p", "no:randomly", *options)
+    result.assert_outcomes(passed=2, xfailed=3)

@@ -27,8 +27,10 @@ class PydanticAdapter(Adapter):
     module = "pydantic"
 
     def probes(self) -> Iterable[Probe]:
-        from pydantic import BaseModel, RootModel, TypeAdapter
         from pydantic._internal import _dataclasses, _validate_call
+        from pydantic.main import BaseModel
+        from pydantic.root_model import RootModel
+        from pydantic.type_adapter import TypeAdapter
 
         for function in (
             BaseModel.model_validate,
@@ -57,14 +59,14 @@ class PydanticAdapter(Adapter):
 
 
 def _failed(span: Span, error: BaseException) -> None:
-    from pydantic import ValidationError
+    from pydantic_core import ValidationError
 
     if isinstance(error, ValidationError):
         note_failure(span, [issue(dict(found)) for found in error.errors(include_url=False)], error.title)
 
 
 def _refused(around: Span, error: BaseException) -> None:
-    from pydantic import ValidationError
+    from pydantic_core import ValidationError
 
     if isinstance(error, ValidationError) and not _is_told(around, error):
         add_failure(around, [issue(dict(found)) for found in error.errors(include_url=False)], error.title)
