@@ -75,6 +75,40 @@ def frameworks(session: nox.Session, versions: str) -> None:
     session.run("pytest", "-p", "no:cacheprovider", *IGNORED, *claims)
 
 
+DEV_MODE = ("python", "-X", "dev", "-W", "error", "-m", "pytest")
+COVERAGE = ("coverage", "run", "--source=pytest_lifecycle", "-m", "pytest")
+# How the suite is run, in which environment, and from which CPython on.
+MODES = {
+    "debug": (("pytest", "-n2"), {"PYTHONASYNCIODEBUG": "1"}, "3.11"),
+    "dev-mode": (DEV_MODE, {}, "3.11"),
+    "in-order": (("pytest", "-n2", "-p", "no:randomly"), {}, "3.11"),  # it is random everywhere else
+    "one-process": (("pytest", "-n0"), {}, "3.11"),
+    "coverage-ctrace": (COVERAGE, {"COVERAGE_CORE": "ctrace"}, "3.11"),
+    "coverage-sysmon": (COVERAGE, {"COVERAGE_CORE": "sysmon"}, "3.12"),
+}
+BRIEF = [
+    "tests/adapters/test_fastapi.py",
+    "tests/client",
+    "tests/observe/test_guarantees.py",
+    "tests/test_left_behind.py",
+]
+"""What `nox -s isolation -- --brief` runs in each mode instead of the whole suite."""
+
+
+@nox.session(python=PYTHONS)
+@nox.parametrize("mode", [nox.param(name, id=name) for name in MODES])
+def isolation(session: nox.Session, mode: str) -> None:
+    """Run the suite in a way that shows what one test leaves for the next, or takes from a neighbour."""
+    command, environment, oldest = MODES[mode]
+    if isinstance(session.python, str) and session.python.split(".") < oldest.split("."):
+        session.skip(f"{mode} needs CPython {oldest}")
+    if session.virtualenv.is_sandboxed:
+        session.install("-e", ".[dev]")
+    arguments = [argument for argument in session.posargs if argument != "--brief"]
+    tests = BRIEF if "--brief" in session.posargs else []
+    session.run(*command, "-q", "-p", "no:cacheprovider", *arguments, *tests, env=environment)
+
+
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """Run the whole suite."""

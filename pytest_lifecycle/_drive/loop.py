@@ -295,9 +295,9 @@ class OwnLoop:
 
     def close(self) -> None:
         """Cancel what is left, shut down generators and the default executor, and close the loop."""
+        self._abandoned.detach()
         if self._loop.is_closed():
             return
-        self._abandoned.detach()
         try:
             with contextlib.suppress(TimedOut):
                 self.run(self._wind_up(), 2 * GRACE)

@@ -63,6 +63,12 @@ def observing():
     unclosed()
 
 
+def closed():
+    with Client(app) as client:
+        kept.append(client)
+        print(client.get("/").status)
+
+
 def garbage():
     print(Client(app).get("/").status)
 
@@ -94,6 +100,7 @@ EXITS = {
     "unclosed": (0, "200\nshut down\n", UNCLOSED),
     "streaming": (0, "200\nshut down\n", UNCLOSED),
     "observing": (0, "200\nshut down\n", UNCLOSED),
+    "closed": (0, "200\nshut down\n", ""),
     "garbage": (0, "200\nshut down\n", UNCLOSED),
     "leaving": (3, "shut down\n", ""),
     "daemon": (0, "", ""),
