@@ -8,7 +8,10 @@ import sys
 import pytest
 
 SCRIPT = """
-import os, sys, threading, time
+import os, sys, threading, time, weakref
+
+weakref.finalize(threading.Event, int)  # as others do: finalizers are then called after what we do at exit
+
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
