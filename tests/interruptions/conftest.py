@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -12,6 +13,9 @@ import asyncio, signal, threading, time
 from fastapi import FastAPI
 from flask import Flask
 from starlette.responses import StreamingResponse
+
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it runs in the background ignore it
 
 
 def interrupt():
@@ -93,6 +97,8 @@ api = make_api()
 '''
 
 Run = Callable[..., pytest.RunResult]
+OURS = re.compile(r"^\S*pytest_lifecycle/\S+:\d+: ", re.MULTILINE)
+"""A frame of ours in what pytest shows of a traceback."""
 
 
 @pytest.fixture

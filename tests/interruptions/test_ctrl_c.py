@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from .conftest import Run
+from .conftest import OURS, Run
 
 HEAD = """
 import shop, pytest
@@ -30,8 +30,9 @@ def check(result: pytest.RunResult) -> None:
     assert result.ret == pytest.ExitCode.INTERRUPTED
     result.stdout.fnmatch_lines(["!!* KeyboardInterrupt !!*", "* KeyboardInterrupt"])
     said = result.stdout.str() + result.stderr.str()
-    for noise in ("Traceback", "never retrieved", "never awaited", "was destroyed", "pytest_lifecycle/"):
+    for noise in ("Traceback", "never retrieved", "never awaited", "was destroyed"):
         assert noise not in said
+    assert not OURS.search(said)
 
 
 @pytest.mark.parametrize("name", SYNC)

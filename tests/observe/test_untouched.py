@@ -33,10 +33,10 @@ def attributes(modules: dict[str, ModuleType]) -> dict[str, int]:
     found: dict[str, int] = {}
     for name, module in modules.items():
         for key, value in list(vars(module).items()):
-            if key.startswith("__") or isinstance(value, ModuleType):  # imported since
+            if key.startswith("__") or issubclass(type(value), ModuleType):  # imported since
                 continue
             found[f"{name}.{key}"] = id(value)
-            if isinstance(value, type) and value.__module__ == name:
+            if issubclass(type(value), type) and value.__module__ == name:
                 found |= {f"{name}.{key}.{inner}": id(own) for inner, own in vars(value).items()}
     return found
 
@@ -48,7 +48,7 @@ def parts(root: object) -> dict[str, int]:
     seen: set[int] = set()
     while pending:
         way, value = pending.pop()
-        if id(value) in seen or isinstance(value, ModuleType | type | str | bytes | int | float):
+        if id(value) in seen or issubclass(type(value), ModuleType | type | str | bytes | int | float):
             continue
         seen.add(id(value))
         children = list(_children(value))
