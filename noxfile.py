@@ -21,25 +21,29 @@ IGNORED = [
 ]
 PYTHONS = ("3.11", "3.12", "3.13")
 
+DECLARED = "tests/adapters/test_declared.py"
 CLAIMS = {
-    "starlette": ["tests/adapters/test_starlette.py", "tests/adapters/test_starlette_trip.py"],
+    "starlette": [DECLARED, "tests/adapters/test_starlette.py", "tests/adapters/test_starlette_trip.py"],
     "fastapi": [
+        DECLARED,
         "tests/adapters/test_fastapi.py",
         "tests/adapters/test_fastapi_trip.py",
         "tests/client/test_websocket.py",
         "tests/test_lifespan_traces.py",
     ],
     "flask": [
+        DECLARED,
         "tests/adapters/test_flask.py",
         "tests/adapters/test_flask_routing.py",
         "tests/adapters/test_flask_trip.py",
     ],
     "django": [
+        DECLARED,
         "tests/adapters/test_django.py",
         "tests/adapters/test_django_inside.py",
         "tests/adapters/test_django_trip.py",
     ],
-    "drf": ["tests/adapters/test_drf.py", "tests/adapters/test_drf_inside.py"],
+    "drf": [DECLARED, "tests/adapters/test_drf.py", "tests/adapters/test_drf_inside.py"],
 }
 """The tests that make claims about a framework, whatever its version."""
 
