@@ -37,24 +37,31 @@ def tasks() -> list[str]:
 
 def descriptors() -> list[str]:
     """Say which sockets and pipes are open, other than the process was started with; files are pytest's own."""
-    if any(thread.name.endswith("(run_forever)") for thread in threading.enumerate()):
-        return []  # the loops of a2wsgi's threads have some
-    return [target for target in _open() if target not in GIVEN]
+    kept = {str(number) for thread in threading.enumerate() for number in _of_kept_loop(thread)}
+    return [target for number, target in _open().items() if target not in GIVEN and number not in kept]
 
 
-def _open() -> list[str]:
-    found = []
+def _open() -> dict[str, str]:
+    found = {}
     for number in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else ():
         try:
             target = os.readlink(f"/proc/self/fd/{number}")
         except OSError:  # the one that the listing itself had open
             continue
         if target.startswith(("socket:", "pipe:", "anon_inode:[eventpoll]")):
-            found.append(target)
+            found[number] = target
     return found
 
 
-GIVEN = frozenset(_open())
+def _of_kept_loop(thread: threading.Thread) -> set[int]:
+    """Give the descriptors of the loop that a thread of a2wsgi keeps running."""
+    if not thread.name.endswith("(run_forever)"):
+        return set()
+    loop: Any = thread._target.__self__  # type: ignore[attr-defined]
+    return {loop._selector.fileno(), loop._csock.fileno(), *loop._selector.get_map()}
+
+
+GIVEN = frozenset(_open().values())
 
 
 def monitoring() -> list[str]:
