@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self, final
@@ -149,7 +150,9 @@ class Recording:
             new = old.merged(seen, gone)
             if new != old or not self._path.exists():
                 write_whole(self._path, text_of(new))
-        return _told(self._path, old, new, len(suite.unfinished))
+        kept = suite.unfinished & old.tests.keys()
+        left_out = {nodeid for nodeid in suite.unfinished - kept if suite.tests[nodeid]}
+        return _told(self._path, old, new) + _counted_of(kept, left_out)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was written."""
@@ -160,12 +163,17 @@ def _known(path: Path) -> Baseline:
     return read(path) if path.exists() else Baseline()
 
 
-def _told(path: Path, old: Baseline, new: Baseline, unfinished: int) -> str:
+def _told(path: Path, old: Baseline, new: Baseline) -> str:
     before, after = old.entries(), new.entries()
     added, removed = (
         Counter((maker, line.request) for maker, line in lines) for lines in (after - before, before - after)
     )
     changed = (added & removed).total()
     counts = f"{added.total() - changed} added, {changed} changed, {removed.total() - changed} removed"
-    kept = f"; tests that failed or were skipped keep their lines: {unfinished}" if unfinished else ""
-    return f"the baseline {short(path)} has {len(after)} lines: {counts}{kept}"
+    return f"the baseline {short(path)} has {len(after)} lines: {counts}"
+
+
+def _counted_of(kept: Collection[str], left_out: Collection[str]) -> str:
+    """Say how many tests keep the lines that they had, and how many have none, since they failed or were skipped."""
+    told = f"; tests that failed or were skipped keep their lines: {len(kept)}" if kept else ""
+    return told + (f"; tests that failed or were skipped have no lines yet: {len(left_out)}" if left_out else "")

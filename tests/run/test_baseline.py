@@ -359,6 +359,14 @@ def test_tests_after_the_one_that_ends_the_run_keep_their_lines(suite: pytest.Py
     result.stdout.fnmatch_lines(["lifecycle: * removed; tests that failed or were skipped keep their lines: 1"])
 
 
+def test_a_first_recording_says_how_many_tests_have_no_lines_since_they_failed(suite: pytest.Pytester) -> None:
+    (suite.path / "baseline.json").unlink()
+    edit(suite, "test_shop.py", 'client.get("/orders/42")', 'assert client.get("/orders/42") is None')
+    result = update(suite)
+    assert entries(suite) == ALL[1:]
+    result.stdout.fnmatch_lines(["lifecycle: * 0 removed; tests that failed or were skipped have no lines yet: 1"])
+
+
 def test_a_worker_that_dies_takes_no_lines_along(suite: pytest.Pytester) -> None:
     edit(suite, "test_shop.py", 'client.get("/orders/42")', "__import__('os')._exit(3)")
     update(suite, "-p", "xdist", "-n1")
