@@ -160,8 +160,9 @@ class Recorder:
                     probe.passing(frame, parent)
                 return
             call = Call(probe, frame, parent)
-            if parent is None and probe.inherits is not None:
-                self._inherit(probe, call)
+            if probe.inherits is not None:
+                if parent is None:
+                    self._inherit(probe, call)
                 return
             if probe.applies is not None and not probe.applies(call):
                 return
