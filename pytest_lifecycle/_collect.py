@@ -74,8 +74,8 @@ class ItemTraces:
 
         self._holders -= 1
         if self._holders == 0:
-            session.unsubscribe(self.add)
             session.release()
+            session.unsubscribe(self.add)
 
     @property
     def is_held(self) -> bool:

@@ -31,10 +31,12 @@ from ._trace.trace import Trace
 from ._trace.websocket import concluded
 
 NOTHING = nullcontext()
-DISTURBED = (
-    "something in this process took sys.monitoring's tool ids from the plugin, or switched its events off: this trace"
-    " may lack steps. The next test is observed anew."
-)
+DISTURBED = {
+    MonitoringSource.name: "something in this process took sys.monitoring's tool ids from the plugin, or switched its"
+    " events off: this trace may lack steps. The next test is observed anew.",
+    ProfilingSource.name: "something in this process called sys.setprofile, as profilers do, or used up the stack: the"
+    " plugin's own profile function was gone, and this trace may lack steps. The next test is observed anew.",
+}
 Subscriber = Callable[[Trace], None]
 
 
@@ -91,11 +93,13 @@ class Session:
         """Switch observation off once nobody wants it any more."""
         with self._lock:
             self._holders -= 1
+            if self._holders == 0 or (self._holders == 1 and self._is_run_observed):
+                self._publish_lost()
             if self._holders == 0:
                 self._stop()
             elif self._holders == 1 and self._is_run_observed:
                 self._let_go()
-                if not self._is_undisturbed():
+                if self._source is not None and not self._source.is_whole:
                     self._stop()
                     with suppress(LifecycleError):  # the next who acquires it says so
                         self._start()
@@ -148,13 +152,32 @@ class Session:
         for note in (*self.notes, *self._pending):
             exchange.warn(note)
         self._pending.clear()
-        if not self._is_undisturbed():
-            exchange.warn(DISTURBED)
+        self.check(exchange)
         exchange.warnings[:] = [told_text(warning, exchange) for warning in exchange.warnings]
         trace = Trace(exchange)
         for subscriber in tuple(self._subscribers):
             subscriber(trace)
         return trace
+
+    def check(self, exchange: Exchange) -> None:
+        """Note on a request that somebody has taken away what the plugin stands on, if so in this thread."""
+        if self._source is not None and not self._source.is_whole:
+            exchange.warn(DISTURBED[self._source.name])
+
+    def _publish_lost(self) -> None:
+        """Publish the requests whose end was not seen since somebody had taken away what the plugin stands on."""
+        source, recorder = self._source, self._recorder
+        if source is None or recorder is None or not recorder.open:
+            return
+        alive, is_whole = sys._current_frames(), source.is_whole
+        for span in list(recorder.open.values()):
+            exchange = span.exchange
+            if exchange is None or exchange.outermost is not span or exchange.is_published:
+                continue
+            if not is_whole or span.thread not in alive:
+                exchange.warn(DISTURBED[source.name])
+                exchange.answer = None  # what it lacks is not the app's fault
+                self.publish(exchange)
 
     @property
     def engine(self) -> str | None:
@@ -172,7 +195,7 @@ class Session:
         return source.attending() if isinstance(source, ProfilingSource) else NOTHING
 
     def watch_this_thread(self) -> None:
-        """See to it that the app's work in a worker thread is observed, whatever was run there before."""
+        """See to it that the app's work in this thread is observed, whatever was run there before."""
         if isinstance(self._source, ProfilingSource):
             THREADS.watch_this()
 
@@ -234,9 +257,6 @@ class Session:
         self._modules = 0
         source.start()
         self._refresh()
-
-    def _is_undisturbed(self) -> bool:
-        return not isinstance(self._source, MonitoringSource) or self._source.is_whole
 
     def _stop(self) -> None:
         source, recorder = self._source, self._recorder
@@ -375,3 +395,4 @@ saw = _session.saw
 aside = _session.aside
 attending = _session.attending
 watch_this_thread = _session.watch_this_thread
+check = _session.check

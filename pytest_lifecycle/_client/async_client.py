@@ -141,6 +141,7 @@ class AsyncClient(BaseClient, Verbs[Coroutine[Any, Any, Trace]]):
             return trace
 
     async def _drive(self, backend: AsyncBackend, request: httpx.Request, seconds: float | None) -> Trace:
+        session.watch_this_thread()
         exchange = self._begin(request)
         response, body, call = self._prepared(backend, request, exchange)
         error: BaseException | None
@@ -170,14 +171,16 @@ class AsyncClient(BaseClient, Verbs[Coroutine[Any, Any, Trace]]):
             return connection, connection.body, lambda: call_asgi(self._asgi_app, scope, connection)
         body: list[bytes] = []
         wsgi = WsgiCall(out, exchange)
-        return wsgi, body, lambda: backend.in_thread(lambda: self._call_wsgi(wsgi, body))
+        return wsgi, body, lambda: backend.in_thread(lambda: self._call_wsgi(wsgi, body, exchange))
 
-    def _call_wsgi(self, call: WsgiCall, body: list[bytes]) -> BaseException | None:
+    def _call_wsgi(self, call: WsgiCall, body: list[bytes], exchange: Exchange) -> BaseException | None:
         session.watch_this_thread()
         try:
             body.extend(call.pieces(self.app))
         except KEPT as error:
             return raised_by_app(error)
+        finally:
+            session.check(exchange)
         return None
 
     @asynccontextmanager

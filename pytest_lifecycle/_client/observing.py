@@ -34,5 +34,5 @@ def observe() -> Iterator[list[Trace]]:
     try:
         yield traces
     finally:
-        session.unsubscribe(add)
         session.release()
+        session.unsubscribe(add)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, final
 
+from .. import _session as session
 from .._drive.asgi import AsgiApp, Connection, build_scope
 from .._drive.loop import GRACE, OwnLoop, TimedOut
 from .._drive.outgoing import Outgoing
@@ -37,6 +38,7 @@ class Underway:
     _word = "stream"
 
     def __init__(self, client: BaseClient, exchange: Exchange, response: Response) -> None:
+        session.watch_this_thread()
         self._client = client
         self._exchange = exchange
         self._response = response

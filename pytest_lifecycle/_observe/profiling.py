@@ -68,8 +68,25 @@ class Threads:
         if self._callback is not None:
             self._callback(frame, event, argument)
 
+    @property
+    def are_watched(self) -> bool:
+        """Whether a thread that starts now would be watched."""
+        return threading.getprofile() == self._profile
+
+    @property
+    def is_watching_this(self) -> bool:
+        """Whether the profile function of this thread is the one that threads start with."""
+        return sys.getprofile() == self._profile
+
 
 THREADS = Threads()
+
+
+class Attention(threading.local):
+    """What a thread does for a client of ours: the client's own work, or the app's."""
+
+    is_aside = False
+    was_taken = False
 
 
 @final
@@ -88,6 +105,7 @@ class ProfilingSource:
         self._looked_at = (0, 0)
         self._callback = self._make_callback()
         self._displaced: Any = None
+        self._here = Attention()
 
     def start(self) -> None:
         """Profile this thread, and every thread that starts from now on."""
@@ -98,7 +116,7 @@ class ProfilingSource:
     def stop(self) -> None:
         """Give back the profile function that was there before."""
         THREADS.watch(None)
-        if sys.getprofile() is self._callback:
+        if self._is_watching_this():
             _give_back(self._displaced)
         self._known.clear()
         self._bytecode.clear()
@@ -111,9 +129,11 @@ class ProfilingSource:
         """Leave out what this thread does in the block: a client's own work, which no step is part of."""
         previous = sys.getprofile()
         sys.setprofile(None)
+        self._here.is_aside, self._here.was_taken = True, False
         try:
             yield
         finally:
+            self._here.is_aside = False
             _give_back(previous)
 
     @contextmanager
@@ -123,7 +143,17 @@ class ProfilingSource:
         try:
             yield
         finally:
+            self._here.was_taken = sys.getprofile() is not self._callback
             sys.setprofile(None)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nobody else has taken the profile function away, as far as this thread can tell."""
+        is_here = not self._here.was_taken if self._here.is_aside else self._is_watching_this()
+        return is_here and THREADS.are_watched
+
+    def _is_watching_this(self) -> bool:
+        return sys.getprofile() is self._callback or THREADS.is_watching_this
 
     def attach(self, code: types.CodeType, *, discovered: bool, starts_only: bool) -> None:
         """Do nothing: the events of all code are delivered."""

@@ -391,6 +391,9 @@ class Recorder:
                 span.exchange.is_over = True  # what it goes on with belongs to nobody
         self.open.clear()
         self.carried.clear()
+        current = CURRENT.get()
+        if current is not None and current.exchange is not None and current.exchange.is_over:
+            CURRENT.set(None)
 
 
 def _frame_to_come(result: object) -> types.FrameType | None:

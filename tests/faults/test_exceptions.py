@@ -12,6 +12,7 @@ import pytest
 from werkzeug.test import Client as WerkzeugClient
 
 from pytest_lifecycle import AsyncClient, Client, Trace, observe
+from pytest_lifecycle._session import DISTURBED
 from tests.drive.bare import Environ, Receive, Scope, Send, StartResponse, hello, piece, respond, start, wsgi_hello
 from tests.engine import IS_PROFILING
 from tests.faults.test_asgi import LOOPS, Runner, is_fine
@@ -142,7 +143,8 @@ def check(trace: Trace, app: Any) -> None:
     assert [raised.exception for raised in trace.exceptions] == [error]
     assert [raised.handled_by for raised in trace.exceptions] == [None]
     assert (trace.status, trace.content) == MOMENTS[app.moment]
-    assert (trace.outcome, trace.warnings) == ("error", [])
+    used_up = IS_PROFILING and isinstance(error, RecursionError)  # CPython drops the profile function then
+    assert (trace.outcome, trace.warnings) == ("error", [DISTURBED["profiling"]] if used_up else [])
     assert frames_of(error)[-2:] == [called_from(app), "breaks"]
     assert not trace.root.is_open
     assert str(trace)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import cProfile
+import re
 import sys
+import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from flask import Flask
 
-from pytest_lifecycle import Client, observe
+from pytest_lifecycle import AsyncClient, Client, Trace, observe
 from tests.engine import IS_PROFILING
 
 needs_monitoring = pytest.mark.skipif(IS_PROFILING, reason="sys.monitoring is not in use")
@@ -71,6 +78,107 @@ def test_a_trace_function_does_no_harm() -> None:
         check_seen()
     finally:
         sys.settrace(before)
+
+
+# -- sys.setprofile
+
+needs_profiling = pytest.mark.skipif(not IS_PROFILING, reason="sys.setprofile is not in use")
+TAKEN = re.compile("something in this process called sys.setprofile, .* this trace may lack steps.")
+
+
+def take() -> None:
+    """Do as a profiler does that has ended."""
+    sys.setprofile(None)
+
+
+def make_taking() -> FastAPI:
+    api = make_api()
+
+    @api.get("/taking")
+    async def read_taken() -> None:
+        take()
+
+    return api
+
+
+def make_wsgi_taking() -> Flask:
+    app = Flask("taking")
+
+    @app.get("/")
+    def read_root() -> str:
+        return "root"
+
+    @app.get("/taking")
+    def read_taken() -> str:
+        take()
+        return "taken"
+
+    return app
+
+
+def is_told(trace: Trace) -> bool:
+    return len(trace.warnings) == 1 and TAKEN.match(trace.warnings[0]) is not None
+
+
+@needs_profiling
+@pytest.mark.parametrize("make", [make_taking, make_wsgi_taking])
+def test_an_app_that_removes_the_profile_function_is_told_and_the_next_request_is_observed(
+    make: Callable[[], Any],
+) -> None:
+    with Client(make()) as client:
+        assert is_told(client.get("/taking"))
+        trace = client.get("/")
+    assert (trace.path, trace.warnings) == (["route GET /", "handler read_root", "response 200"], [])
+
+
+@needs_profiling
+@pytest.mark.parametrize("make", [make_taking, make_wsgi_taking])
+def test_so_it_is_in_an_async_test(make: Callable[[], Any]) -> None:
+    async def main() -> tuple[Trace, Trace]:
+        async with AsyncClient(make()) as client:
+            return await client.get("/taking"), await client.get("/")
+
+    taken, trace = asyncio.run(main())
+    assert is_told(taken)
+    assert (trace.path, trace.warnings) == (["route GET /", "handler read_root", "response 200"], [])
+
+
+@needs_profiling
+def test_so_it_is_with_a_streamed_response() -> None:
+    with Client(make_taking()) as client:
+        with client.stream("GET", "/taking") as taken:
+            taken.read()
+        with client.stream("GET", "/") as stream:
+            stream.read()
+    assert is_told(taken.trace)
+    assert (stream.trace.path[-2:], stream.trace.warnings) == (["handler read_root", "response 200"], [])
+
+
+def through_test_client() -> None:
+    with TestClient(make_taking()) as client:
+        client.get("/taking")
+
+
+def through_flask() -> None:
+    make_wsgi_taking().test_client().get("/taking")
+
+
+@needs_profiling
+@pytest.mark.parametrize("ask", [through_test_client, through_flask])
+def test_a_request_of_another_client_whose_end_is_not_seen_is_told_all_the_same(ask: Callable[[], None]) -> None:
+    with observe() as traces:
+        ask()
+    assert [trace.path for trace in traces] == [["route GET /taking", "handler read_taken", "no response"]]
+    assert is_told(traces[0])
+    check_seen()
+
+
+@needs_profiling
+def test_threads_that_start_without_a_profile_function_are_told() -> None:
+    with Client(make_api()) as client:
+        threading.setprofile(None)
+        assert is_told(client.get("/"))
+    check_seen()
 
 
 # -- sys.monitoring
