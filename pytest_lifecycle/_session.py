@@ -167,14 +167,13 @@ class Session:
     def _publish_lost(self) -> None:
         """Publish the requests whose end was not seen since somebody had taken away what the plugin stands on."""
         source, recorder = self._source, self._recorder
-        if source is None or recorder is None or not recorder.open:
+        if source is None or recorder is None:
             return
-        alive, is_whole = sys._current_frames(), source.is_whole
         for span in list(recorder.open.values()):
             exchange = span.exchange
-            if exchange is None or exchange.outermost is not span or exchange.is_published:
+            if exchange is None or exchange.outermost is not span or exchange.is_published or span._frame is None:
                 continue
-            if not is_whole or span.thread not in alive:
+            if source.has_lost(span._frame, span.thread):
                 exchange.warn(DISTURBED[source.name])
                 exchange.answer = None  # what it lacks is not the app's fault
                 self.publish(exchange)

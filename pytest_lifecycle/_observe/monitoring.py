@@ -82,6 +82,10 @@ class MonitoringSource:
         held = all(monitoring.get_tool(tool) == TOOL_NAME for tool in (self._discoverer, self._watcher))
         return held and monitoring.get_events(self._discoverer) == self._global_events
 
+    def has_lost(self, frame: types.FrameType, thread: int) -> bool:
+        """Whether the end of this call, which began in that thread, went or will go unseen."""
+        return not self.is_whole
+
     def attach(self, code: types.CodeType, *, discovered: bool, starts_only: bool) -> None:
         """Switch on the events that this code needs."""
         events = sys.monitoring.events

@@ -152,6 +152,12 @@ class ProfilingSource:
         is_here = not self._here.was_taken if self._here.is_aside else self._is_watching_this()
         return is_here and THREADS.are_watched
 
+    def has_lost(self, frame: types.FrameType, thread: int) -> bool:
+        """Whether the end of this call, which began in that thread, went or will go unseen."""
+        if not self.is_whole:
+            return True
+        return thread not in sys._current_frames() and self._instruction(frame)[0] not in YIELDS
+
     def _is_watching_this(self) -> bool:
         return sys.getprofile() is self._callback or THREADS.is_watching_this
 

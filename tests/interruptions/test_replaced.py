@@ -8,7 +8,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
@@ -171,6 +171,23 @@ def test_a_request_of_another_client_whose_end_is_not_seen_is_told_all_the_same(
     assert [trace.path for trace in traces] == [["route GET /taking", "handler read_taken", "no response"]]
     assert is_told(traces[0])
     check_seen()
+
+
+def test_a_request_that_still_waits_in_a_thread_that_is_gone_is_none_that_was_lost() -> None:
+    class Waiting:
+        def __await__(self) -> Generator[None, None, None]:
+            yield
+
+    async def app(scope: dict[str, Any], receive: object, send: object) -> None:
+        await Waiting()
+
+    calling = app({"type": "http", "method": "GET", "path": "/", "headers": []}, None, None)
+    thread = threading.Thread(target=calling.send, args=(None,))
+    with observe() as traces:
+        thread.start()
+        thread.join()
+    calling.close()
+    assert traces == []
 
 
 @needs_profiling
