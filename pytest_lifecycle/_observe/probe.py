@@ -31,6 +31,7 @@ class Call:
     Attributes:
         probe: What watches the function.
         frame: The running frame.
+        values: The call's variables as they were when it was made: its arguments and what its closure holds, by name.
         parent: The span around it; None outside any request.
         span: Its own span; None for a probe that makes none.
         result: What it returned (in `leaving`; for a generator that ends, None).
@@ -38,7 +39,7 @@ class Call:
         is_step: Whether it counts; `opens` may find out that it does not.
     """
 
-    __slots__ = ("_values", "error", "frame", "is_step", "parent", "probe", "result", "span")
+    __slots__ = ("error", "frame", "is_step", "parent", "probe", "result", "span", "values")
 
     def __init__(self, probe: Probe, frame: types.FrameType, parent: Span | None) -> None:
         self.probe = probe
@@ -48,14 +49,7 @@ class Call:
         self.result: Any = None
         self.error: BaseException | None = None
         self.is_step = True
-        self._values: Mapping[str, Any] | None = None
-
-    @property
-    def values(self) -> Mapping[str, Any]:
-        """The call's variables as they are now: its arguments and what its closure holds, by name."""
-        if self._values is None:
-            self._values = self.frame.f_locals
-        return self._values
+        self.values: Mapping[str, Any] = frame.f_locals
 
     def __getitem__(self, name: str) -> Any:
         """Give one variable; KeyError where the call has none of that name."""
@@ -82,7 +76,8 @@ class Call:
         """Add a step without a duration inside the running one: something that was decided here."""
         around = self.span or self.parent
         span = Span(kind, name, parent=around, thread=around.thread if around else 0, exchange=self.exchange)
-        span.attributes.update(attributes)
+        if attributes:
+            span.attributes.update(attributes)
         span.close()
         if around is not None:
             around.children.append(span)
@@ -131,6 +126,7 @@ class Probe:
         "adapter",
         "answering",
         "applies",
+        "begins_requests",
         "builtin",
         "carries",
         "code",
@@ -146,6 +142,7 @@ class Probe:
         "opens",
         "passing",
         "raising",
+        "reads_no_start",
         "span",
         "starts_only",
         "target",
@@ -190,6 +187,8 @@ class Probe:
         self.passing = passing
         self.carries = carries
         self.inherits = inherits
+        self.begins_requests = opens is not None or inherits is not None
+        self.reads_no_start = span and not (applies or opens or inherits or entering or passing)
         self.starts_only = not span and leaving is None and raising is None and inherits is None
         is_constant = describe is None and isinstance(self.name, str)
         self.constant = Step(kind, str(self.name), self.target, builtin) if is_constant else None
@@ -246,6 +245,8 @@ def code_of(function: object) -> types.CodeType | None:
     """
     if type(function) is types.FunctionType:
         return function.__code__
+    if type(function) is types.MethodType and type(function.__func__) is types.FunctionType:
+        return function.__func__.__code__
     inner: Any = unwrapped(function)
     kind = type(inner)
     if kind is types.FunctionType:

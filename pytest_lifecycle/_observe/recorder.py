@@ -14,7 +14,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Protocol, final
 
 from .._trace.span import Kind, Span
-from .probe import Call, Expected, Probe, arguments_of
+from .probe import Call, Expected, Probe, Step, arguments_of
 from .watching import Watched, is_exhaustion, said
 
 if TYPE_CHECKING:
@@ -126,11 +126,10 @@ class Recorder:
         if self.carried:
             self._enter_carriers(frame)
         parent = CURRENT.get()
-        if parent is not None and (exchange := parent.exchange) is not None and exchange.is_over:
-            parent = None  # a task that outlived the request it was started in
-        if watched.expectable and parent is not None:
-            expected = self._expectation(parent, id(watched.code))
-            if expected is not None:
+        if parent is not None:
+            if (exchange := parent.exchange) is not None and exchange.is_over:
+                parent = None  # a task that outlived the request it was started in
+            elif watched.expectable and (expected := self._expectation(parent, id(watched.code))) is not None:
                 if not expected.is_off:
                     self._begin(expected, frame, parent)
                 return
@@ -150,7 +149,11 @@ class Recorder:
 
     def _begin(self, probe: Probe, frame: types.FrameType, parent: Span | None) -> None:
         """Open the span of a call. Each layer of each request comes by here: look-ups and calls are spared."""
-        if parent is None and not (probe.opens or probe.inherits):
+        if parent is None and not probe.begins_requests:
+            return
+        if probe.constant is not None and probe.reads_no_start:
+            assert parent is not None
+            self._enter(probe, probe.constant, frame, parent, parent)
             return
         previous = parent
         opened = None
@@ -184,26 +187,35 @@ class Recorder:
         if step is None:
             return
         assert parent is not None
-        kind, name, target, builtin = step
-        call.span = span = Span(kind, name, target, builtin, parent, get_ident(), parent.exchange)
-        span._frame, span._previous, span._probe = frame, previous, probe
-        parent.children.append(span)
-        self.open[id(frame)] = span
-        CURRENT.set(span)
-        if kind in INNER:
-            around: Span | None = parent
-            while around is not None and not around.reached_inner:
-                around.reached_inner = True
-                around = around.parent
+        call.span = span = self._enter(probe, step, frame, parent, previous)
         if opened is not None:
             opened.outermost = span
-        if self._keeps_arguments and kind is Kind.HANDLER:
-            span.attributes["arguments"] = arguments_of(frame)
         if probe.entering is not None:
             try:
                 probe.entering(call)
             except Exception as fault:
                 self._fault(probe, fault, span)
+
+    def _enter(
+        self, probe: Probe, step: Step, frame: types.FrameType, parent: Span, previous: Span | None
+    ) -> Span:
+        """Add the span of a call, and let what it calls be inside it."""
+        kind, name, target, builtin = step
+        span = Span(kind, name, target, builtin, parent, get_ident(), parent.exchange)
+        span._frame = frame
+        span._previous = previous
+        span._probe = probe
+        parent.children.append(span)
+        self.open[id(frame)] = span
+        CURRENT.set(span)
+        if not parent.reached_inner and kind in INNER:
+            around: Span | None = parent
+            while around is not None and not around.reached_inner:
+                around.reached_inner = True
+                around = around.parent
+        if kind is Kind.HANDLER and self._keeps_arguments:
+            span.attributes["arguments"] = arguments_of(frame)
+        return span
 
     def _inherit(self, probe: Probe, call: Call) -> None:
         """Let a call in a thread of its own belong to the step that started it, until it returns."""
@@ -243,19 +255,19 @@ class Recorder:
         previous = span._previous
         if error is not None and not isinstance(error, UnseenError):
             self.raised(span, probe, error)
-        try:
-            if probe.answering is not None and not span.reached_inner:
+        if probe.answering is not None and not span.reached_inner:
+            try:
                 probe.answering(span, error)
-        except Exception as fault:
-            self._fault(probe, fault, span)
-        try:
-            if probe.leaving is not None and span._frame is not None:
-                call = Call(probe, span._frame, span.parent)
-                call.span = span if probe.span else None
-                call.result, call.error = result, error
+            except Exception as fault:
+                self._fault(probe, fault, span)
+        if probe.leaving is not None and span._frame is not None:
+            call = Call(probe, span._frame, span.parent)
+            call.span = span if probe.span else None
+            call.result, call.error = result, error
+            try:
                 probe.leaving(call)
-        except Exception as fault:
-            self._fault(probe, fault, span)
+            except Exception as fault:
+                self._fault(probe, fault, span)
         if span.kind is Kind.HANDLER and span._frame is not None:
             span.source = (span._frame.f_code.co_filename, span._frame.f_code.co_firstlineno)
         span.close()

@@ -52,12 +52,13 @@ class Once:
         self._found: dict[int, types.CodeType] = {}  # ids are keys: the code is kept alive
         self._lock = RLock()
 
+    def __contains__(self, code: types.CodeType) -> bool:
+        return id(code) in self._found
+
     def __call__(self, code: types.CodeType, watch: Callable[[types.CodeType], object]) -> None:
         """Have this code watched, if it is not yet."""
-        if id(code) in self._found:
-            return
         with self._lock:
-            if id(code) not in self._found:
+            if code not in self:
                 watch(code)
                 self._found[id(code)] = code
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from functools import lru_cache
-from typing import NamedTuple, Self, final
+from typing import Self, final
 
 from .told import ToldValue
 
@@ -88,7 +88,9 @@ class RouteTable(tuple[RoutePattern, ...]):
         return table
 
 
-class Routing(NamedTuple):
+@final
+@dataclass(slots=True)
+class Routing:
     """One decision of one router.
 
     Attributes:

@@ -35,6 +35,8 @@ class Kind(StrEnum):
     SHUTDOWN = "shutdown"
     INTERNAL = "internal"
 
+    __hash__ = str.__hash__  # sets are asked for it at each step, and Enum's own is no C function
+
 
 @final
 class Span:
@@ -214,7 +216,8 @@ class Span:
         """End the step and let go of all that only its observation needed."""
         if self._end is None:
             self._end = perf_counter()
-        self._frame = self._previous = self._probe = self._send = self._scope = self.expected = self._thrown = None
+        self._frame = self._previous = self._probe = None
+        self._send = self._scope = self.expected = self._thrown = None
 
     def ancestors(self) -> Iterator[Span]:
         """Give the steps around it, the nearest first."""

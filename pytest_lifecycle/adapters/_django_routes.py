@@ -121,7 +121,7 @@ def refuse_method(exchange: Exchange) -> None:
     if exchange.routing:
         last = exchange.routing[-1]
         if last.chosen is not None:
-            exchange.routing[-1] = last._replace(routes=RouteTable(last.routes[: last.chosen + 1]), chosen=None)
+            last.routes, last.chosen = RouteTable(last.routes[: last.chosen + 1]), None
 
 
 class _Around(NamedTuple):

@@ -73,7 +73,7 @@ def _decorators(wrappers: list[Any]) -> list[Probe]:
 
 
 def _is_one_of(wrappers: list[Any]) -> Callable[[Call], bool]:
-    return lambda call: any(is_call_of(wrapper, call.frame) for wrapper in wrappers)
+    return lambda call: any(is_call_of(wrapper, call.frame.f_code, call.values) for wrapper in wrappers)
 
 
 def _dispatch_chain(view_class: Any) -> Iterable[Probe]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from typing import Any, Literal, final
+from typing import Any, Literal, NamedTuple, final
 
 from .._observe.contract import Watcher
 from .._observe.probe import Call, Expected, Probe, Step, code_of, name_of
@@ -22,16 +22,26 @@ SOLVING = "solve_dependencies"
 SOLVING_STEP = Step(Kind.INTERNAL, SOLVING, "fastapi.dependencies.utils:solve_dependencies", True)
 
 
+class Known(NamedTuple):
+    """What is known of the function of a dependency; it is kept alive, since its `id` is a key."""
+
+    function: object
+    name: str
+    code: int
+    flags: int
+    expected: Expected
+
+
 @final
 class Dependencies:
     """The dependencies that were seen, and what to expect of each."""
 
     def __init__(self) -> None:
-        self._expected: dict[int, tuple[object, Expected]] = {}
+        self._known: dict[int, Known] = {}
 
     def forget(self) -> None:
         """Drop them."""
-        self._expected.clear()
+        self._known.clear()
 
     def solving(self, call: Call, watcher: Watcher) -> Step | None:
         """Say what a call of `solve_dependencies` is: the outermost is a step, an inner one looks for a dependency."""
@@ -39,26 +49,30 @@ class Dependencies:
         if parent is None or parent.name != SOLVING or parent.kind is not Kind.INTERNAL:
             return SOLVING_STEP
         dependant = call["dependant"]
-        if dependant.call is not None:
-            watcher.expect(parent, self._expect(dependant.call))
-            call.exchange.resolutions.append(_resolution(call, dependant))
+        function = dependant.call
+        if function is not None:
+            known = self._known.get(id(function)) or self._learn(function)
+            watcher.expect(parent, known.expected)
+            call.exchange.resolutions.append(_resolution(call, known, dependant))
         return None
 
-    def _expect(self, function: Any) -> Expected:
-        known = self._expected.get(id(function))
-        if known is None:
-            probes = [] if code_of(function) is None else [_dependency(function)]
-            known = self._expected[id(function)] = (function, Expected(probes))
-        return known[1]
+    def _learn(self, function: Any) -> Known:
+        code = code_of(function)
+        known = Known(
+            function,
+            name_of(function),
+            0 if code is None else id(code),
+            0 if code is None else code.co_flags,
+            Expected([] if code is None else [_dependency(function)]),
+        )
+        self._known[id(function)] = known
+        return known
 
 
-def _resolution(call: Call, dependant: Any) -> Resolution:
-    function = dependant.call
-    code = code_of(function)
-    flags = code.co_flags if code is not None else 0
-    scope = getattr(dependant, "scope", None) or ("request" if flags & GENERATOR else None)
-    mode: Literal["async", "thread"] = "async" if flags & ASYNC else "thread"
-    return Resolution(name_of(function), id(code) if code else 0, _overridden(call, function), scope, mode)
+def _resolution(call: Call, known: Known, dependant: Any) -> Resolution:
+    scope = getattr(dependant, "scope", None) or ("request" if known.flags & GENERATOR else None)
+    mode: Literal["async", "thread"] = "async" if known.flags & ASYNC else "thread"
+    return Resolution(known.name, known.code, _overridden(call, known.function), scope, mode)
 
 
 def _overridden(call: Call, function: object) -> str | None:

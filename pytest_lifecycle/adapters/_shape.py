@@ -236,11 +236,10 @@ def prefix_of(span: Span) -> str:
     return prefix
 
 
-def is_call_of(function: Any, frame: types.FrameType) -> bool:
-    """Whether a running frame is a call of this very callable, not of another one with the same code."""
+def is_call_of(function: Any, code: types.CodeType, values: Mapping[str, Any]) -> bool:
+    """Whether a call of this code, with these variables, is one of this very callable: others may share its code."""
     while issubclass(type(function), functools.partial):
         function = function.func
-    code, values = frame.f_code, frame.f_locals
     if type(function) is types.FunctionType:
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             try:

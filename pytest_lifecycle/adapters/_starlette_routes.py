@@ -73,14 +73,13 @@ class Routes:
 
     def choose(self, exchange: Exchange, route: Any, path: str | None) -> None:
         """Note which route the last router chose."""
-        for at in range(len(exchange.routing) - 1, -1, -1):
-            decision = exchange.routing[at]
+        for decision in reversed(exchange.routing):
             table = self._by_patterns.get(id(decision.routes))
             place = table.places.get((id(route), path or "")) if table is not None else None
             if place is None and hasattr(route, "path"):  # FastAPI includes a copy of what is no `APIRoute`
                 place = next((at for at, pattern in enumerate(decision.routes) if pattern.pattern == path), None)
             if place is not None:
-                exchange.routing[at] = decision._replace(chosen=place)
+                decision.chosen = place
                 return
 
     def _table(self, router: Any, scope_type: str) -> Table:

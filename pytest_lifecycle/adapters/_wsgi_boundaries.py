@@ -106,9 +106,9 @@ class _Starter:
         for behind, start_response, _ in late:
             if _is_seen_inside(behind) and behind not in span.ancestors():
                 continue  # it is a layer around that starts the response
-            if behind._send_code == key and is_call_of(start_response, frame):
+            if behind._send_code == key and is_call_of(start_response, frame.f_code, frame.f_locals):
                 behind._outer_head, behind._inner_head = head, behind.head_inside()
-        if edge[3] == key and is_call_of(edge[1], frame):
+        if edge[3] == key and is_call_of(edge[1], frame.f_code, frame.f_locals):
             self._before[id(frame)] = exchange.status, exchange.raw_headers
             _started(exchange, arguments, span)
 
@@ -128,7 +128,7 @@ class _Starter:
         found: list[Span] = []
         for layer in beginnings:
             while layer is not None and not found:
-                if layer._send_code == key and is_call_of(layer._send, frame):
+                if layer._send_code == key and is_call_of(layer._send, frame.f_code, frame.f_locals):
                     found.append(layer)
                 layer = layer.parent
             while layer is not None and (layer._send is None or layer._send is found[-1]._send):

@@ -112,11 +112,12 @@ class AsgiAdapter(Adapter):
         scope_name, receive_name, send_name = SHAPE.names_in(code)
 
         def opens(call: Call) -> Exchange | None:
-            values, parent = call.values, call.parent
+            values = call.values
             scope = values[scope_name]
-            exchange = parent.exchange if parent is not None else None
-            if exchange is not None and exchange.edge and scope is exchange.edge[0]:
-                return None  # handed on as it came, as most layers do
+            if (parent := call.parent) is not None:
+                exchange = parent.exchange
+                if exchange is not None and exchange.edge and scope is exchange.edge[0]:
+                    return None  # handed on as it came, as most layers do
             return self._open(call, scope, values[receive_name], values[send_name])
 
         return opens
@@ -143,14 +144,19 @@ class AsgiAdapter(Adapter):
     def _watch_edge(self, exchange: Exchange, scope: Any, receive: object, send: object) -> None:
         code = code_of(send)
         exchange.edge = (scope, receive, send, code)
-        exchange.request_headers = headers_of(scope)
         if code is not None:
             self._watch_send(code, send)
-        receiving = code_of(receive) if exchange.captures else None
-        if receiving is not None:
+        if not exchange.captures:
+            return  # its driver knows what the app receives, and what the request is
+        exchange.request_headers = headers_of(scope)
+        receiving = code_of(receive)
+        if receiving is not None and receiving not in self._receivers:
             self._receivers(receiving, lambda code: self.watcher.watch(Probe(code, span=False, leaving=_received)))
 
     def _watch_send(self, code: types.CodeType, send: object) -> None:
+        if code in self._senders:
+            return
+
         def watch(code: types.CodeType) -> None:
             self.watcher.watch(Probe(code, span=False, passing=_Sender(code, bound_arguments(send)).passed))
 
@@ -168,7 +174,11 @@ class AsgiAdapter(Adapter):
             span, parent, values = call.span, call.parent, call.values
             if span is None or parent is None:
                 return
-            see_scope(span, parent, values[scope_name])
+            scope = values[scope_name]
+            if scope is parent._scope and parent._scope_size == (size := _size_of(scope)):
+                span._scope, span._scope_size = scope, size  # the layer around has put nothing into it
+            else:
+                see_scope(span, parent, scope)
             span._send = send = values[send_name]
             if send is parent._send and parent._send_code:
                 span._send_code = parent._send_code
@@ -210,20 +220,21 @@ class _Sender:
         may_be_edge = len(edge) == 4 and edge[3] is self.code
         if exchange.responded_at is not None and not may_be_edge:
             return
-        message: Any = self._message(frame.f_locals)
-        is_edge = may_be_edge and is_call_of(edge[2], frame)
-        if not issubclass(type(message), (dict, Mapping)):
+        values = frame.f_locals
+        message: Any = self._message(values)
+        is_edge = may_be_edge and is_call_of(edge[2], self.code, values)
+        if type(message) is not dict and not issubclass(type(message), Mapping):
             if is_edge and exchange.answer is not None and message is not NOTHING:
                 exchange.answer.take(message, span)
             return
         if exchange.responded_at is None and message.get("type") in HEADS:
-            self._leave_layers(exchange, span, frame, head_of(message))
+            self._leave_layers(exchange, span, values, head_of(message))
             if is_edge:
                 exchange.responded_at = perf_counter()
         if is_edge and exchange.captures:
             _capture(exchange, span, message)
 
-    def _leave_layers(self, exchange: Exchange, span: Span, frame: types.FrameType, head: Head) -> None:
+    def _leave_layers(self, exchange: Exchange, span: Span, values: Mapping[str, Any], head: Head) -> None:
         """Note that the response leaves the running layers that were given this `send`, innermost first.
 
         A message goes outwards, so the search goes on where the last one ended.
@@ -233,15 +244,18 @@ class _Sender:
         other: object = None
         while layer is not None:
             if layer._send_code == key and not layer._crossed and layer._send is not other:
-                if is_call_of(layer._send, frame):
+                if is_call_of(layer._send, self.code, values):
                     break
                 other = layer._send
             layer = layer.parent
         if layer is None:
             return
         send = layer._send
+        inside: Head | None = layer.head_inside()
         while layer is not None and layer._send is send:
-            exchange.cross(layer, head, layer.head_inside())
+            exchange.cross(layer, head, inside)
+            if layer.kind is not Kind.INTERNAL:
+                inside = head
             layer = layer.parent
         exchange.left = (span, layer)
 
@@ -291,8 +305,7 @@ def see_scope(span: Span, parent: Span, scope: Any) -> None:
 
     A key that was put there stands behind those that were there before.
     """
-    state = _state_in(scope)
-    size = (len(scope), len(state))
+    state, size = _state_in(scope), _size_of(scope)
     around: Span | None = parent
     while around is not None and around._scope is None:
         around = around.parent
@@ -313,6 +326,11 @@ def see_scope(span: Span, parent: Span, scope: Any) -> None:
     span._scope, span._scope_size = scope, size
 
 
+def _size_of(scope: Mapping[str, Any]) -> tuple[int, int]:
+    """Say how many keys a scope has, and how many its state."""
+    return (len(scope), len(_state_in(scope)))
+
+
 def _state_in(scope: Mapping[str, Any]) -> Mapping[str, Any]:
     state = scope.get("state")
     return cast("Mapping[str, Any]", state) if issubclass(type(state), dict) else {}
@@ -324,7 +342,7 @@ def _received(call: Call) -> None:
     exchange = span.exchange if span is not None else None
     if exchange is None or not exchange.captures or not isinstance(message, dict) or len(exchange.edge) != 4:
         return
-    if is_call_of(exchange.edge[1], call.frame):
+    if is_call_of(exchange.edge[1], call.frame.f_code, call.values):
         websocket.received(exchange, message, span)
 
 

@@ -6,7 +6,7 @@ Read from starlette/{applications,routing,endpoints,responses,background,_except
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 from .._observe.contract import Adapter, Inside
 from .._observe.probe import (
@@ -30,6 +30,14 @@ from ._starlette_routes import Routes
 from .asgi import SHAPE, AsgiAdapter
 
 
+class Endpoint(NamedTuple):
+    """What is known of the endpoint of a route; it is kept alive, since its `id` is a key."""
+
+    endpoint: object
+    name: str
+    expected: Expected
+
+
 @final
 class StarletteAdapter(Adapter):
     """Starlette, and what is built on it.
@@ -47,10 +55,12 @@ class StarletteAdapter(Adapter):
         self.asgi = asgi
         self.routes = Routes()
         self._handlers: dict[int, tuple[object, Expected]] = {}
+        self._endpoints: dict[int, Endpoint] = {}
 
     def forget(self) -> None:
         self.routes.forget()
         self._handlers.clear()
+        self._endpoints.clear()
 
     def probes(self) -> Iterable[Probe]:
         yield from self._app_probes()
@@ -202,20 +212,18 @@ class StarletteAdapter(Adapter):
             return
         span.name = f"{method} {prefix_of(span)}{route.path}"
         self.routes.choose(call.exchange, call.owner, route.path)
+        endpoint = self._endpoints.get(id(route.endpoint)) or self._endpoint(route.endpoint)
         span.attributes.update(
             verdict=Verdict.MATCHED,
             route_name=route.name,
             path_params=dict(scope.get("path_params", {})),
-            endpoint=name_of(route.endpoint),
+            endpoint=endpoint.name,
         )
-        self.watcher.expect(span, self._endpoint(route.endpoint))
+        self.watcher.expect(span, endpoint.expected)
 
-    def _endpoint(self, endpoint: Any) -> Expected:
+    def _endpoint(self, endpoint: Any) -> Endpoint:
         from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 
-        known = self._handlers.get(id(endpoint))
-        if known is not None:
-            return known[1]
         if isinstance(endpoint, type) and issubclass(endpoint, HTTPEndpoint):
             chain: list[Probe] = []
             for verb in VERBS:
@@ -226,9 +234,8 @@ class StarletteAdapter(Adapter):
             chain = handler_chain(endpoint.dispatch, name=plain_name(endpoint.__qualname__))
         else:
             chain = handler_chain(endpoint) if not SHAPE.is_app(endpoint) else []
-        expected = Expected(chain)
-        self._handlers[id(endpoint)] = (endpoint, expected)
-        return expected
+        known = self._endpoints[id(endpoint)] = Endpoint(endpoint, name_of(endpoint), Expected(chain))
+        return known
 
     def _mounted(self, call: Call) -> None:
         if call.span is None:
