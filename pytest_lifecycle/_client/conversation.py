@@ -261,7 +261,7 @@ class BaseClient:
                 return trace
 
     def _remember_cookies(self, trace: Trace) -> None:
-        if trace.status is not None and "set-cookie" in trace.headers:
+        if trace.status is not None and any(name.lower() == b"set-cookie" for name, _ in trace._exchange.raw_headers):
             request = httpx.Request(trace.method, trace.url)
             lines = [("set-cookie", value) for value in trace.headers.get_list("set-cookie")]
             self.cookies.extract_cookies(httpx.Response(trace.status, headers=lines, request=request))

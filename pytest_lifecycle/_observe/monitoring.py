@@ -78,9 +78,9 @@ class MonitoringSource:
     @property
     def is_whole(self) -> bool:
         """Whether nobody else has switched its events off or taken its tool ids."""
-        monitoring = sys.monitoring
-        held = all(monitoring.get_tool(tool) == TOOL_NAME for tool in (self._discoverer, self._watcher))
-        return held and monitoring.get_events(self._discoverer) == self._global_events
+        get_tool = sys.monitoring.get_tool
+        is_held = get_tool(self._discoverer) == TOOL_NAME and get_tool(self._watcher) == TOOL_NAME
+        return is_held and sys.monitoring.get_events(self._discoverer) == self._global_events
 
     def has_lost(self, frame: types.FrameType, thread: int) -> bool:
         """Whether the end of this call, which began in that thread, went or will go unseen."""

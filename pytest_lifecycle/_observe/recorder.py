@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, final
 
 from .._trace.span import Kind, Span
 from .probe import Call, Expected, Probe, Step, arguments_of
-from .watching import Watched, is_exhaustion, said
+from .watching import Watched, frame_to_come, is_exhaustion, said
 
 if TYPE_CHECKING:
     from .._trace.exchange import Exchange
@@ -196,9 +196,7 @@ class Recorder:
             except Exception as fault:
                 self._fault(probe, fault, span)
 
-    def _enter(
-        self, probe: Probe, step: Step, frame: types.FrameType, parent: Span, previous: Span | None
-    ) -> Span:
+    def _enter(self, probe: Probe, step: Step, frame: types.FrameType, parent: Span, previous: Span | None) -> Span:
         """Add the span of a call, and let what it calls be inside it."""
         kind, name, target, builtin = step
         span = Span(kind, name, target, builtin, parent, get_ident(), parent.exchange)
@@ -306,7 +304,7 @@ class Recorder:
 
     def _carry(self, span: Span, result: object) -> bool:
         """Let the span go on in the coroutine or generator that its call returned; it ends when that does."""
-        frame = _frame_to_come(result)
+        frame = frame_to_come(result)
         if frame is None or span._frame is None or span._frame.f_code.co_flags & SUSPENDABLE:
             return False
         if id(frame) not in self.carried:
@@ -406,12 +404,3 @@ class Recorder:
         current = CURRENT.get()
         if current is not None and current.exchange is not None and current.exchange.is_over:
             CURRENT.set(None)
-
-
-def _frame_to_come(result: object) -> types.FrameType | None:
-    """Give the frame of a coroutine or generator that has not begun yet."""
-    if isinstance(result, types.CoroutineType) and inspect.getcoroutinestate(result) == inspect.CORO_CREATED:
-        return result.cr_frame
-    if isinstance(result, types.GeneratorType) and inspect.getgeneratorstate(result) == inspect.GEN_CREATED:
-        return result.gi_frame
-    return None

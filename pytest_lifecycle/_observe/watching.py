@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import types
 from collections.abc import Callable, Iterable
 from threading import RLock
@@ -110,3 +111,12 @@ def said(fault: BaseException) -> str:
 def is_exhaustion(fault: BaseException) -> bool:
     """Whether the app has used up what all share: that says nothing of who met it."""
     return isinstance(fault, RecursionError | MemoryError)
+
+
+def frame_to_come(result: object) -> types.FrameType | None:
+    """Give the frame of a coroutine or generator that has not begun yet."""
+    if isinstance(result, types.CoroutineType) and inspect.getcoroutinestate(result) == inspect.CORO_CREATED:
+        return result.cr_frame
+    if isinstance(result, types.GeneratorType) and inspect.getgeneratorstate(result) == inspect.GEN_CREATED:
+        return result.gi_frame
+    return None

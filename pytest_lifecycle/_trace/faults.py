@@ -126,6 +126,8 @@ def checked_headers(headers: Any, faults: list[str], *, as_bytes: bool, may_use_
 
 
 def _checked_line(line: Any, faults: list[str], *, as_bytes: bool) -> Header | None:
+    if as_bytes and type(line) is tuple and len(line) == 2 and _is_sound(*line):
+        return line
     wanted, fault = (bytes, Fault.HEADER_BYTES) if as_bytes else (str, Fault.HEADER_NATIVE)
     try:
         if issubclass(type(line), str | bytes):
@@ -149,6 +151,13 @@ def _checked_line(line: Any, faults: list[str], *, as_bytes: bool) -> Header | N
     elif not as_bytes and header[0].lower() in HOP_BY_HOP:
         faults.append(Fault.HOP_BY_HOP.say(shown(name)))
     return header
+
+
+def _is_sound(name: object, value: object) -> bool:
+    """Whether a header line is what ASGI asks for: nearly all of them are."""
+    return (
+        type(name) is bytes and type(value) is bytes and not UNSAFE.search(value) and TOKEN.fullmatch(name) is not None
+    )
 
 
 def checked_wsgi_status(status: Any, faults: list[str]) -> int | None:

@@ -175,8 +175,8 @@ class AsgiAdapter(Adapter):
             if span is None or parent is None:
                 return
             scope = values[scope_name]
-            if scope is parent._scope and parent._scope_size == (size := _size_of(scope)):
-                span._scope, span._scope_size = scope, size  # the layer around has put nothing into it
+            if scope is parent._scope and _size_of(scope) == parent._scope_size:
+                span._scope, span._scope_size = scope, parent._scope_size  # the layer around has put nothing into it
             else:
                 see_scope(span, parent, scope)
             span._send = send = values[send_name]
@@ -326,7 +326,7 @@ def see_scope(span: Span, parent: Span, scope: Any) -> None:
     span._scope, span._scope_size = scope, size
 
 
-def _size_of(scope: Mapping[str, Any]) -> tuple[int, int]:
+def _size_of(scope: Any) -> tuple[int, int]:
     """Say how many keys a scope has, and how many its state."""
     return (len(scope), len(_state_in(scope)))
 
