@@ -1,6 +1,7 @@
 """FastAPI's dependencies as a run sheet."""
 
 import contextlib
+import functools
 import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
@@ -198,6 +199,41 @@ def test_a_custom_handler_changes_neither_the_kind_nor_the_culprit_of_a_refusal(
         "validation",
     )
     assert trace.validation_errors[0].input == "'much'"
+
+
+def gated(function: Any) -> Any:
+    @functools.wraps(function)
+    def wrapper(status: int) -> None:
+        raise HTTPException(status)
+
+    return wrapper
+
+
+@pytest.mark.parametrize("answered", [200, 404])
+@pytest.mark.parametrize(("status", "kind"), [(401, "authentication"), (403, "permission"), (429, "throttle")])
+def test_a_custom_handler_that_answers_with_another_status_does_not_change_the_kind_of_a_refusal(
+    status: int, kind: str, answered: int
+) -> None:
+    app = FastAPI()
+
+    @app.exception_handler(HTTPException)
+    async def hide(request: Any, error: Exception) -> PlainTextResponse:
+        return PlainTextResponse("nothing here", status_code=answered)
+
+    def gate() -> None:
+        raise HTTPException(status)
+
+    @app.get("/dependency", dependencies=[Depends(gate)])
+    async def read() -> None: ...
+
+    @app.get("/decorator")
+    @gated
+    def read_gated(status: int) -> None: ...
+
+    for url, culprit in {"/dependency": "gate", f"/decorator?status={status}": "gated"}.items():
+        trace = asked(app, url)
+        assert (trace.status, trace.refusal, trace.refused_by, trace.handler) == (answered, kind, culprit, None)
+        assert [(error.handled_by, error.is_answer) for error in trace.exceptions] == [("hide", True)]
 
 
 def test_a_response_that_breaks_its_own_promise_is_an_error_with_the_field() -> None:

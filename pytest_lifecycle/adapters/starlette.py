@@ -275,12 +275,16 @@ def _exception_handler(function: Any) -> Probe:
 
 
 def _caught(call: Call) -> None:
-    """An exception handler runs: it is the one that caught its second argument."""
+    """An exception handler runs: it is the one that caught its second argument, which may be meant as an answer."""
+    from starlette.exceptions import HTTPException, WebSocketException
+
     arguments = call.frame.f_code.co_varnames[: call.frame.f_code.co_argcount]
     for name in arguments:
         error = call[name]
         if isinstance(error, BaseException) and call.span is not None:
             call.exchange.caught[id(error)] = call.span.name
+            if isinstance(error, HTTPException | WebSocketException):
+                call.exchange.answers.add(id(error))
             return
 
 
