@@ -171,8 +171,13 @@ class StarletteAdapter(Adapter):
             Kind.ROUTING,
             name="method_not_allowed",
             builtin=True,
-            entering=lambda call: _decide(call, Verdict.METHOD_NOT_ALLOWED),
+            entering=self._refused_method,
         )
+
+    def _refused_method(self, call: Call) -> None:
+        """An endpoint's class has no such method: its route matched, and is not the one after all."""
+        _decide(call, Verdict.METHOD_NOT_ALLOWED)
+        self.routes.refuse(call.exchange)
 
     def router(self, function: object) -> Probe:
         """Give the probe for a router's main function: it tells a redirect to the other slash from a match."""
