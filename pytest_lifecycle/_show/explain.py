@@ -132,7 +132,7 @@ def _redirect(trace: Trace, redactor: Redactor) -> str:
 
 
 def _its_answer(trace: Trace, redactor: Redactor) -> str:
-    """Say how a handler answered: by itself, by an exception that is an answer, or by one that another step answered."""
+    """Say how a handler answered: by itself, by an exception that is an answer, or by one that another answered."""
     own = [raised for raised in trace.exceptions if raised.raised_in == trace.handler]
     if not own or not (own[-1].is_answer or own[-1].handled_by):
         return "answered"
