@@ -5,6 +5,7 @@ Read from starlette/{applications,routing,endpoints,responses,background,_except
 
 from __future__ import annotations
 
+import types
 from collections.abc import Iterable
 from typing import Any, final
 
@@ -36,6 +37,10 @@ class StarletteAdapter(Adapter):
 
     Args:
         asgi: The adapter for the layers, which knows what crosses them.
+
+    Attributes:
+        endpoint_apps: What a route makes an app of its endpoint with, by the `id` of the code: what its `app` is,
+            where it has no middleware of its own.
     """
 
     name = "starlette"
@@ -46,6 +51,7 @@ class StarletteAdapter(Adapter):
     def __init__(self, asgi: AsgiAdapter) -> None:
         self.asgi = asgi
         self.routes = Routes()
+        self.endpoint_apps: dict[int, types.CodeType] = {}
         self._handlers: dict[int, tuple[object, Expected]] = {}
 
     def forget(self) -> None:
@@ -140,8 +146,7 @@ class StarletteAdapter(Adapter):
             routing.Router.__call__,
             routing.BaseRoute.__call__,
             routing.Router.lifespan,
-            *nested_code(routing.request_response, "app"),
-            *nested_code(routing.websocket_session, "app"),
+            *self.endpoint_apps_of(routing),
             *nested_code(wrap_app_handling_exceptions, "wrapped_app"),
         ):
             yield Probe(function, span=False)
@@ -179,6 +184,13 @@ class StarletteAdapter(Adapter):
         _decide(call, Verdict.METHOD_NOT_ALLOWED)
         self.routes.refuse(call.exchange)
 
+    def endpoint_apps_of(self, module: Any) -> list[types.CodeType]:
+        """Give, and remember, what this module's routes make apps of their endpoints with."""
+        makers = (getattr(module, name, None) for name in ("request_response", "websocket_session"))
+        codes = [code for maker in makers if maker is not None for code in nested_code(maker, "app")]
+        self.endpoint_apps.update((id(code), code) for code in codes)
+        return codes
+
     def router(self, function: object) -> Probe:
         """Give the probe for a router's main function: it tells a redirect to the other slash from a match."""
         return self.asgi.layer(
@@ -213,14 +225,24 @@ class StarletteAdapter(Adapter):
             path_params=dict(scope.get("path_params", {})),
             endpoint=name_of(route.endpoint),
         )
-        self.watcher.expect(span, self._endpoint(route.endpoint))
+        known = self._handlers.get(id(call.owner))
+        if known is None:
+            expected = Expected([*self._endpoint(route.endpoint), *self._inside(call.owner)])
+            known = self._handlers[id(call.owner)] = (call.owner, expected)
+        self.watcher.expect(span, known[1])
 
-    def _endpoint(self, endpoint: Any) -> Expected:
+    def _inside(self, route: Any) -> list[Probe]:
+        """Give what is a step inside of a route's own middleware: the innermost shows what it did only to a step."""
+        if route.app is route.endpoint or id(code_of(route.app)) in self.endpoint_apps:
+            return []
+        return [
+            self.asgi.layer(code, Kind.ROUTING, name="endpoint", builtin=True) for code in self.endpoint_apps.values()
+        ]
+
+    @staticmethod
+    def _endpoint(endpoint: Any) -> list[Probe]:
         from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 
-        known = self._handlers.get(id(endpoint))
-        if known is not None:
-            return known[1]
         if isinstance(endpoint, type) and issubclass(endpoint, HTTPEndpoint):
             chain: list[Probe] = []
             for verb in VERBS:
@@ -231,9 +253,7 @@ class StarletteAdapter(Adapter):
             chain = handler_chain(endpoint.dispatch, name=plain_name(endpoint.__qualname__))
         else:
             chain = handler_chain(endpoint) if not SHAPE.is_app(endpoint) else []
-        expected = Expected(chain)
-        self._handlers[id(endpoint)] = (endpoint, expected)
-        return expected
+        return chain
 
     def _mounted(self, call: Call) -> None:
         if call.span is None:
