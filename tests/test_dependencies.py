@@ -16,6 +16,9 @@ from pydantic import BaseModel
 from pytest_lifecycle import Client, DependencyRun, Trace
 
 VERSION = tuple(int(part) for part in fastapi.__version__.split(".")[:2])
+IS_THROWN_TOLD = sys.version_info >= (3, 12)
+"""Whether it is known what is thrown into a generator: a profile function does not learn of it."""
+needs_thrown = pytest.mark.skipif(not IS_THROWN_TOLD, reason="what is thrown into a generator is not known here")
 needs_scopes = pytest.mark.skipif(VERSION < (0, 121), reason="Depends(scope=...) is new in FastAPI 0.121")
 
 
@@ -112,10 +115,29 @@ def test_what_comes_after_a_refusal_is_not_looked_for() -> None:
 
 def test_an_exception_that_a_dependency_keeps_to_itself() -> None:
     runs = {run.name: run for run in asked(shop(), "/lost").dependency_runs}
-    is_told = sys.version_info >= (3, 12)  # a profile function does not learn what is thrown into a generator
-    assert runs["get_db"].swallowed == ("LookupError" if is_told else None)
+    assert runs["get_db"].swallowed == ("LookupError" if IS_THROWN_TOLD else None)
     assert runs["get_db"].exception is None
     assert runs["get_db"].exit == "before response"
+
+
+@needs_thrown
+def test_a_dependency_that_turns_an_exception_into_another_one_caught_the_first() -> None:
+    app = FastAPI()
+
+    async def translated() -> AsyncIterator[None]:
+        try:
+            yield
+        except LookupError:
+            raise HTTPException(404, "lost") from None
+
+    @app.get("/", dependencies=[Depends(translated)])
+    async def read() -> None:
+        raise LookupError("lost")
+
+    assert [(error.type, error.raised_in, error.handled_by) for error in asked(app, "/").exceptions] == [
+        ("LookupError", "read", "translated"),
+        ("HTTPException", "translated", "http_exception_handler"),
+    ]
 
 
 def test_an_exception_in_the_exit_part() -> None:
