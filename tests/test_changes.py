@@ -9,12 +9,16 @@ import pytest
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.gzip import GZipMiddleware
+from fastapi.routing import APIRoute
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 
 from pytest_lifecycle import Client, Kind, ResponseChanges, Trace, observe
 
@@ -112,6 +116,41 @@ def test_the_innermost_layer_s_changes_are_seen_where_a_helper_of_its_own_stands
         changes = client.get("/").span("GZipMiddleware").response_changes
     assert (changes.body, changes.added["content-encoding"]) == ("compressed", "gzip")
     assert changes.changed["content-length"][0] == "200"
+
+
+def test_the_innermost_layer_of_a_route_s_own_is_told_its_changes() -> None:
+    async def read(request: Request) -> Response:
+        return PlainTextResponse("one")
+
+    changing, counting = Middleware(Changing, act="add", name="x-b", in_place=False), Middleware(Counting, key="inner")
+    app = Starlette(
+        routes=[Route("/", read, middleware=[counting, changing]), Route("/scope", read, middleware=[counting])]
+    )
+    with Client(app) as client:
+        trace, other = client.get("/"), client.get("/scope")
+    assert trace.path == [
+        *("route GET /", "middleware Counting", "middleware Changing", "handler read", "response 200")
+    ]
+    assert trace.span("Changing").response_changes == expected("add", "x-b", [], 200)
+    assert other.span("Counting").scope_added == ["inner", "state.inner_state"]
+
+
+def test_the_innermost_layer_that_a_route_class_puts_around_itself_is_told_its_changes() -> None:
+    class OneRoute(APIRoute):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.app = Changing(self.app, "add", "x-b", in_place=False)
+
+    app = FastAPI()
+    app.router.route_class = OneRoute
+
+    @app.get("/")
+    async def read() -> None: ...
+
+    with Client(app) as client:
+        trace = client.get("/")
+    assert trace.path == ["route GET /", "middleware Changing", "handler read", "response 200"]
+    assert trace.span("Changing").response_changes == expected("add", "x-b", [], 200)
 
 
 class Counting:

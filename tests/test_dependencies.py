@@ -1,6 +1,7 @@
 """FastAPI's dependencies as a run sheet."""
 
 import contextlib
+import functools
 import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
@@ -15,6 +16,9 @@ from pydantic import BaseModel
 from pytest_lifecycle import Client, DependencyRun, Trace
 
 VERSION = tuple(int(part) for part in fastapi.__version__.split(".")[:2])
+IS_THROWN_TOLD = sys.version_info >= (3, 12)
+"""Whether it is known what is thrown into a generator: a profile function does not learn of it."""
+needs_thrown = pytest.mark.skipif(not IS_THROWN_TOLD, reason="what is thrown into a generator is not known here")
 needs_scopes = pytest.mark.skipif(VERSION < (0, 121), reason="Depends(scope=...) is new in FastAPI 0.121")
 
 
@@ -111,10 +115,29 @@ def test_what_comes_after_a_refusal_is_not_looked_for() -> None:
 
 def test_an_exception_that_a_dependency_keeps_to_itself() -> None:
     runs = {run.name: run for run in asked(shop(), "/lost").dependency_runs}
-    is_told = sys.version_info >= (3, 12)  # a profile function does not learn what is thrown into a generator
-    assert runs["get_db"].swallowed == ("LookupError" if is_told else None)
+    assert runs["get_db"].swallowed == ("LookupError" if IS_THROWN_TOLD else None)
     assert runs["get_db"].exception is None
     assert runs["get_db"].exit == "before response"
+
+
+@needs_thrown
+def test_a_dependency_that_turns_an_exception_into_another_one_caught_the_first() -> None:
+    app = FastAPI()
+
+    async def translated() -> AsyncIterator[None]:
+        try:
+            yield
+        except LookupError:
+            raise HTTPException(404, "lost") from None
+
+    @app.get("/", dependencies=[Depends(translated)])
+    async def read() -> None:
+        raise LookupError("lost")
+
+    assert [(error.type, error.raised_in, error.handled_by) for error in asked(app, "/").exceptions] == [
+        ("LookupError", "read", "translated"),
+        ("HTTPException", "translated", "http_exception_handler"),
+    ]
 
 
 def test_an_exception_in_the_exit_part() -> None:
@@ -198,6 +221,41 @@ def test_a_custom_handler_changes_neither_the_kind_nor_the_culprit_of_a_refusal(
         "validation",
     )
     assert trace.validation_errors[0].input == "'much'"
+
+
+def gated(function: Any) -> Any:
+    @functools.wraps(function)
+    def wrapper(status: int) -> None:
+        raise HTTPException(status)
+
+    return wrapper
+
+
+@pytest.mark.parametrize("answered", [200, 404])
+@pytest.mark.parametrize(("status", "kind"), [(401, "authentication"), (403, "permission"), (429, "throttle")])
+def test_a_custom_handler_that_answers_with_another_status_does_not_change_the_kind_of_a_refusal(
+    status: int, kind: str, answered: int
+) -> None:
+    app = FastAPI()
+
+    @app.exception_handler(HTTPException)
+    async def hide(request: Any, error: Exception) -> PlainTextResponse:
+        return PlainTextResponse("nothing here", status_code=answered)
+
+    def gate() -> None:
+        raise HTTPException(status)
+
+    @app.get("/dependency", dependencies=[Depends(gate)])
+    async def read() -> None: ...
+
+    @app.get("/decorator")
+    @gated
+    def read_gated(status: int) -> None: ...
+
+    for url, culprit in {"/dependency": "gate", f"/decorator?status={status}": "gated"}.items():
+        trace = asked(app, url)
+        assert (trace.status, trace.refusal, trace.refused_by, trace.handler) == (answered, kind, culprit, None)
+        assert [(error.handled_by, error.is_answer) for error in trace.exceptions] == [("hide", True)]
 
 
 def test_a_response_that_breaks_its_own_promise_is_an_error_with_the_field() -> None:

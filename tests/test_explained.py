@@ -9,9 +9,12 @@ import sys
 import pytest
 
 APP = """
-from fastapi import Depends, FastAPI, HTTPException
+from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException
+from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.testclient import TestClient
 import pytest
 
@@ -35,6 +38,11 @@ class Gate:
 
 app.add_middleware(Gate)
 
+class Relay(BaseHTTPMiddleware):
+    async def dispatch(self, request, call_next): return await call_next(request)
+
+app.add_middleware(Relay)
+
 def current_user():
     raise HTTPException(403, "not you")
 
@@ -50,6 +58,27 @@ def read_me(user=Depends(current_user)): ...
 @app.get("/gone")
 def read_gone(): raise HTTPException(404, "sold out")
 
+@app.exception_handler(LookupError)
+async def answer_lost(request, error): return JSONResponse({}, status_code=404)
+
+@app.get("/lost")
+def read_lost(): raise LookupError("under the sofa")
+
+def fail(): raise OSError("no space")
+
+@app.get("/late")
+def keep_later(tasks: BackgroundTasks): tasks.add_task(fail)
+
+inner = FastAPI()
+
+@inner.get("/boom")
+def read_inner(): return 1 / 0
+
+app.mount("/inner", inner)
+
+@app.get("/blank")
+def refuse_all(): raise RequestValidationError([])
+
 @app.get("/badly", response_model=Order)
 def read_badly(): return {"price": "much"}
 
@@ -61,7 +90,7 @@ def lifecycle_app():
     return app
 """
 
-CRASH = "500: ZeroDivisionError(division by zero) raised in read_order, crossed CORSMiddleware, Gate"
+CRASH = "500: ZeroDivisionError(division by zero) raised in read_order, crossed CORSMiddleware, Gate, Relay"
 CLAIMS = {
     'trace = lifecycle.post("/orders/", json={"price": "x"}); assert trace.status == 200': [
         "assert 422 == 200",
@@ -81,7 +110,20 @@ CLAIMS = {
     ],
     'trace = lifecycle.get("/orders/3"); assert trace.outcome == "handled"': [
         f"{CRASH}; answered by ServerErrorMiddleware",
-        "the response did not pass Gate, CORSMiddleware",
+        "the response did not pass Relay, Gate, CORSMiddleware",
+    ],
+    'trace = lifecycle.get("/inner/boom"); assert trace.outcome == "handled"': [
+        f"{CRASH.replace('read_order', 'read_inner')}; answered by ServerErrorMiddleware",
+    ],
+    'trace = lifecycle.get("/late"); assert trace.outcome == "handled"': [
+        "200: OSError(no space) raised in fail, crossed CORSMiddleware, Gate, Relay; nobody answered it",
+    ],
+    'trace = lifecycle.get("/lost"); assert trace.status == 200': [
+        "404: the handler read_lost raised LookupError(under the sofa), answered by answer_lost",
+    ],
+    'trace = lifecycle.get("/blank"); assert trace.status == 200': [
+        "422: validation refused it",
+        "the handler refuse_all ran",
     ],
     'trace = lifecycle.get("/badly"); assert trace.status == 200': [
         "the response was refused for response.price"

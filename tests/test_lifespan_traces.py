@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -33,6 +34,11 @@ def finished() -> Iterator[list[Trace]]:
 @asynccontextmanager
 async def pool(app: object) -> AsyncIterator[None]:
     yield
+
+
+@asynccontextmanager
+async def helper(what: str) -> AsyncIterator[str]:
+    yield what
 
 
 @asynccontextmanager
@@ -114,6 +120,41 @@ def test_a_mounted_app_s_lifespan_that_the_outer_one_enters_stands_inside_it() -
         assert around.start <= within.start
 
 
+@pytest.mark.parametrize("framework", [FastAPI, Starlette])
+def test_lifespans_that_a_lifespan_enters_for_its_app_stand_inside_it(framework: Any) -> None:
+    @asynccontextmanager
+    async def connected(app: Starlette) -> AsyncIterator[None]:
+        async with helper("a connection"):
+            yield
+
+    def joined(*lifespans: Any) -> Any:
+        @asynccontextmanager
+        async def all_of_them(app: Starlette) -> AsyncIterator[None]:
+            async with AsyncExitStack() as stack:
+                for lifespan in lifespans:
+                    await stack.enter_async_context(lifespan(app))
+                yield
+
+        return all_of_them
+
+    async def named(app: Starlette, name: str) -> AsyncIterator[None]:
+        async with helper(name):
+            yield
+
+    lifespan = joined(connected, outer, asynccontextmanager(partial(named, name="last")))
+    with Client(framework(lifespan=lifespan)) as client:
+        pass
+    trace = client.lifespan
+    assert trace is not None
+    names = [[child.name for child in trace.span("all_of_them").children], [trace.span("outer").children[0].name]]
+    assert names == [["connected", "outer", "named"], ["pool"]]
+    assert trace.path == [
+        *("startup all_of_them", "startup connected", "startup outer", "startup pool", "startup named"),
+        *("shutdown all_of_them", "shutdown named", "shutdown outer", "shutdown pool", "shutdown connected"),
+        "lifespan complete",
+    ]
+
+
 def test_the_time_between_startup_and_shutdown_belongs_to_neither() -> None:
     with Client(Starlette(lifespan=outer)) as client:
         running = client.lifespan
@@ -122,7 +163,7 @@ def test_the_time_between_startup_and_shutdown_belongs_to_neither() -> None:
             client.get("/")
     trace = client.lifespan
     assert trace is not None
-    (startup,), (shutdown,) = trace.spans(Kind.STARTUP), trace.spans(Kind.SHUTDOWN)
+    startup, shutdown = trace.spans(Kind.STARTUP, "outer")[0], trace.spans(Kind.SHUTDOWN, "outer")[0]
     moments = {message.type: message.at + trace.root.start for message in trace.messages}
     assert startup.start + startup.duration <= moments["lifespan.startup.complete"]
     assert shutdown.start >= moments["lifespan.shutdown"]

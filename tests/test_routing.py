@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
+from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Host, Match, Mount, Route
@@ -79,6 +80,33 @@ def test_each_candidate_says_why_it_did_not_match() -> None:
         RouteCandidate("/admin", (), "path", "'/orders/x' is not '/admin'", "admin"),
         RouteCandidate("/", (), "host", "'testserver' is not 'api.example.org'", ""),
     ]
+
+
+def test_a_fastapi_route_that_takes_get_does_not_take_head() -> None:
+    app = FastAPI(openapi_url=None)
+
+    @app.get("/file")
+    async def read() -> None: ...
+
+    trace = asked(app, "/file", "HEAD")
+    assert (trace.status, trace.outcome) == (405, "method_not_allowed")
+    assert trace.candidates == [RouteCandidate("/file", ("GET",), "method", "HEAD is not one of GET", "read")]
+    assert trace.nearest == ["/file (takes GET)"]
+
+
+def test_an_endpoint_class_takes_the_methods_that_it_has() -> None:
+    class Things(HTTPEndpoint):
+        async def get(self, request: Request) -> PlainTextResponse:
+            return PlainTextResponse("things")
+
+    app = Starlette(routes=[Route("/things", Things), Route("/{name}", answer)])
+    trace = asked(app, "/things", "PUT")
+    reason = "PUT is not one of GET, HEAD"
+    assert (trace.status, trace.outcome, trace.route) == (405, "method_not_allowed", None)
+    assert trace.candidates == [RouteCandidate("/things", ("GET", "HEAD"), "method", reason, "Things")]
+    assert trace.nearest[0] == "/things (takes GET, HEAD)"
+    matched = RouteCandidate("/things", ("GET", "HEAD"), "matched", "", "Things")
+    assert asked(app, "/things", "HEAD").candidates == [matched]
 
 
 def test_a_mount_s_routes_stand_behind_it_with_its_prefix() -> None:

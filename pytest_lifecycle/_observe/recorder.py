@@ -350,7 +350,8 @@ class Recorder:
             self._enter_carriers(frame)
         span = self.open.get(id(frame))
         if span is not None and span._probe.span:
-            span._thrown = thrown
+            if thrown is not None:  # it stays: a generator that awaits something before it ends is resumed once more
+                span._thrown = thrown
             span._previous = CURRENT.get()
             span.unpause()
             CURRENT.set(span)

@@ -13,6 +13,7 @@ from .redact import Redactor
 from .secrets import redactor_of
 
 if TYPE_CHECKING:
+    from .._trace.facts import RaisedException
     from .._trace.trace import Trace
 
 ISSUE_LIMIT: Final = 5
@@ -41,6 +42,8 @@ def _reason(trace: Trace, redactor: Redactor) -> Iterator[str]:
             yield from _issues("the response was refused for", trace.response_errors, redactor)
         case Outcome.INVALID:
             yield from _issues(f"{trace.refused_by} refused", trace.validation_errors, redactor)
+            if not trace.validation_errors:
+                yield f"{trace.refused_by} refused it"
             yield from _handler(trace)
         case Outcome.NOT_FOUND:
             yield f"no route matched {_asked(trace, redactor)}{_nearest(trace, redactor)}"
@@ -54,7 +57,7 @@ def _reason(trace: Trace, redactor: Redactor) -> Iterator[str]:
         case Outcome.NO_RESPONSE:
             yield f"the app sent none; it came as far as {_named(trace.stopped_at)}"
         case _:
-            yield f"the handler {_named(trace.handler or '')} answered" + _own_exception(trace, redactor)
+            yield f"the handler {_named(trace.handler or '')} {_its_answer(trace, redactor)}"
 
 
 def _issues(prefix: str, issues: list[Any], redactor: Redactor) -> Iterator[str]:
@@ -84,14 +87,19 @@ def _crash(trace: Trace, redactor: Redactor) -> str:
     text = f"{_named(raised.type)}{said} raised in {_named(raised.raised_in)}"
     if raised.crossed:
         text += f", crossed {', '.join(map(_named, raised.crossed))}"
-    answered_by = raised.handled_by or _sender(trace)
+    answered_by = raised.handled_by or _answered_by(trace, raised)
     return f"{text}; answered by {_named(answered_by)}" if answered_by else f"{text}; nobody answered it"
 
 
-def _sender(trace: Trace) -> str | None:
-    """Name the layer that sent the response: the one around the last response object, the innermost it left."""
-    senders = [span.parent for span in trace.spans(Kind.RESPONSE) if span.parent is not None]
-    return senders[-1].name if senders and trace.status is not None else None
+def _answered_by(trace: Trace, raised: RaisedException) -> str | None:
+    """Name the layer that made a response of an exception: the one around the first response object after it.
+
+    What had been begun before is no answer to it, and what a layer further out makes of the answer is that one still.
+    """
+    left = [span.active_intervals()[-1][1] for span in trace.spans() if span.exception is raised.exception]
+    senders = [span for span in trace.spans(Kind.RESPONSE) if left and span.start >= min(left)]
+    first = min(senders, key=lambda span: span.start, default=None)
+    return first.parent.name if first is not None and first.parent is not None else None
 
 
 def _bypassed(trace: Trace) -> Iterator[str]:
@@ -123,12 +131,17 @@ def _redirect(trace: Trace, redactor: Redactor) -> str:
     return f"redirected{by} to {shown(target, TEXT_LIMIT)}"
 
 
-def _own_exception(trace: Trace, redactor: Redactor) -> str:
-    raised = [raised for raised in trace.exceptions if raised.raised_in == trace.handler and raised.is_answer]
-    if not raised:
-        return ""
-    message = redactor.text(raised[-1].message).removeprefix(f"{trace.status}: ")
-    return f" by raising {_named(raised[-1].type)}" + (f"({shown(message, TEXT_LIMIT)})" if message else "")
+def _its_answer(trace: Trace, redactor: Redactor) -> str:
+    """Say how a handler answered: by itself, by an exception that is an answer, or by one that another answered."""
+    own = [raised for raised in trace.exceptions if raised.raised_in == trace.handler]
+    if not own or not (own[-1].is_answer or own[-1].handled_by):
+        return "answered"
+    raised = own[-1]
+    message = redactor.text(raised.message).removeprefix(f"{trace.status}: ")
+    what = _named(raised.type) + (f"({shown(message, TEXT_LIMIT)})" if message else "")
+    if raised.is_answer:
+        return f"answered by raising {what}"
+    return f"raised {what}, answered by {_named(raised.handled_by or '')}"
 
 
 def _asked(trace: Trace, redactor: Redactor) -> str:

@@ -33,6 +33,7 @@ class RoutePattern:
         host: The host it is for, or an empty string.
         literal: The one path that it matches, as its router sees it; empty where it has parameters.
         is_mount: Whether it hands on to other routes or to an app.
+        takes_head: Whether it takes HEAD where it takes GET, without naming it.
     """
 
     pattern: str
@@ -43,14 +44,16 @@ class RoutePattern:
     host: str = ""
     literal: str = ""
     is_mount: bool = False
+    takes_head: bool = True
 
     def fits(self, path: str) -> bool:
         """Whether a path is one of its paths, whatever the method."""
         return _compiled(self.regex).match(path) is not None
 
     def takes(self, method: str) -> bool:
-        """Whether it takes a method; one that takes GET takes HEAD as well."""
-        return not self.methods or method in self.methods or (method == "HEAD" and "GET" in self.methods)
+        """Whether it takes a method."""
+        asked = "GET" if method == "HEAD" and self.takes_head and "HEAD" not in self.methods else method
+        return not self.methods or asked in self.methods
 
 
 @final
@@ -100,6 +103,7 @@ class Routing:
         path: The path as this router saw it.
         host: The host asked for.
         prefix: What the mounts around the router add to its patterns.
+        is_refused: Whether what it chose refused the method.
     """
 
     routes: RouteTable
@@ -108,6 +112,7 @@ class Routing:
     path: str
     host: str = ""
     prefix: str = ""
+    is_refused: bool = False
 
 
 def candidates_of(decisions: Iterable[Routing]) -> list[RouteCandidate]:
@@ -116,7 +121,7 @@ def candidates_of(decisions: Iterable[Routing]) -> list[RouteCandidate]:
     for decision in decisions:
         end = len(decision.routes) if decision.chosen is None else decision.chosen + 1
         for index, route in enumerate(decision.routes[:end]):
-            if index == decision.chosen:
+            if index == decision.chosen and not decision.is_refused:
                 verdict, reason = "matched", ""
             else:
                 verdict, reason = why_not(route, decision)
@@ -237,7 +242,7 @@ def _nearness(route: RoutePattern, asked: Routing) -> tuple[float, str]:
         return 3.0, f"takes {', '.join(sorted(route.methods))}"
     if verdict == "converter":
         return 2.5, reason
-    if route.fits(asked.path.lower()):
+    if not route.fits(asked.path) and route.fits(asked.path.lower()):
         return 2.0, "differs: upper and lower case"
     alike = SequenceMatcher(None, *_spelled(route.pattern.lower(), asked.path.lower())).ratio()
     return (alike, "is spelled differently") if alike >= ALIKE else (0.0, "")

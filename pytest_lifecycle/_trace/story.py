@@ -158,7 +158,6 @@ BY_STATUS = {401: Refusal.AUTHENTICATION, 403: Refusal.PERMISSION, 429: Refusal.
 
 def refusal_of(exchange: Exchange, outcome: Outcome) -> tuple[Refusal | None, str | None]:
     """Say what kind of no the request was told, and who said it."""
-    status = exchange.status or 0
     by_status = {} if exchange.closing is not None else BY_STATUS  # a WebSocket's close has one status for all reasons
     spans = list(exchange.root.walk())
     said = [span for span in spans if span.fact("refusal") is not None]
@@ -170,16 +169,24 @@ def refusal_of(exchange: Exchange, outcome: Outcome) -> tuple[Refusal | None, st
             return _said_by(said[-1], Refusal.OTHER)
         case Outcome.REJECTED:
             raised = [span for span in spans if span.kind is Kind.DEPENDENCY and span.exception is not None]
-            return _said_by(raised[-1] if raised else exchange.root, by_status.get(status, Refusal.OTHER))
-        case Outcome.SHORT_CIRCUITED if status >= 400:
+            said_no = raised[-1] if raised else exchange.root
+            return _said_by(said_no, by_status.get(_status_meant(exchange, said_no), Refusal.OTHER))
+        case Outcome.SHORT_CIRCUITED:
             refusing = [span for span in spans if span.short_circuited or _answers_by_exception(span)]
-            if refusing:
-                return _said_by(refusing[-1], by_status.get(status, Refusal.MIDDLEWARE))
+            meant = _status_meant(exchange, refusing[-1]) if refusing else 0
+            if meant >= 400:
+                return _said_by(refusing[-1], by_status.get(meant, Refusal.MIDDLEWARE))
         case Outcome.NOT_FOUND | Outcome.METHOD_NOT_ALLOWED:
             kind = Refusal.NOT_FOUND if outcome is Outcome.NOT_FOUND else Refusal.METHOD
             said = said or [span for span in spans if verdict_of(span) is not None]
             return _said_by(said[-1], kind)
     return None, None
+
+
+def _status_meant(exchange: Exchange, span: Span) -> int:
+    """Give the status that a step refused with: of an exception its own, whatever a handler of it answered."""
+    own = _own_statuses(span.exception) if span.exception is not None else ()
+    return next((status for status in own if status is not None), exchange.status or 0)
 
 
 def _said_by(span: Span, kind: Refusal) -> tuple[Refusal, str]:

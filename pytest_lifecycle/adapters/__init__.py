@@ -14,7 +14,7 @@ def builtin_adapters() -> list[Adapter]:
     from ._django_forms import DjangoFormsAdapter
     from ._django_templates import DjangoTemplatesAdapter
     from ._django_views import DjangoViewsAdapter
-    from ._starlette_guards import AuthenticationAdapter, TrustedHostAdapter
+    from ._starlette_guards import AuthenticationAdapter, RequiresAdapter, TrustedHostAdapter
     from ._starlette_lifespan import StarletteLifespanAdapter
     from .asgi import AsgiAdapter
     from .bridges import bridge_adapters
@@ -43,6 +43,7 @@ def builtin_adapters() -> list[Adapter]:
         StarletteLifespanAdapter(asgi),
         TrustedHostAdapter(asgi),
         AuthenticationAdapter(asgi),
+        RequiresAdapter(),
         FastAPIAdapter(starlette),
         FlaskAdapter(wsgi),
         DjangoAdapter(asgi, wsgi),

@@ -105,8 +105,12 @@ def _runs(call: Call) -> None:
 
 
 def _ended(call: Call) -> None:
+    """A dependency ends: what was thrown in at its `yield`, and does not leave it, it has caught."""
     span = call.span
-    if span is not None and call.error is None and span._thrown is not None:
+    if span is None or span._thrown is None or call.error is span._thrown:
+        return
+    call.exchange.caught[id(span._thrown)] = span.name
+    if call.error is None:
         span.attributes["swallowed"] = type(span._thrown).__qualname__
 
 

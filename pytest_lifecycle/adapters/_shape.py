@@ -108,7 +108,7 @@ class Shape:
         for cls in type(owner).__mro__:
             code = code_of(cls.__dict__.get("__call__"))
             if code is not None and id(code) in self._claimed:
-                return self._claimed[id(code)][1]
+                return self._claimed[id(code)][1]._replace(name=plain_name(type(owner).__qualname__))
         return None
 
     def _inner_apps(self, code: types.CodeType, owner: Any, values: Mapping[str, Any]) -> Iterator[object]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import functools
 import inspect
+import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, final
 
 from .._observe.contract import Adapter
-from .._observe.probe import Call, Expected, Probe, code_of, name_of
+from .._observe.probe import Call, Expected, Probe, code_of, name_of, unwrapped
 from .._trace.span import Kind
+from ._shape import closure_of
 from .asgi import AsgiAdapter
 
 FRAMEWORKS = ("starlette", "fastapi")
@@ -65,7 +67,7 @@ class StarletteLifespanAdapter(Adapter):
         span.attributes["mounted"] = [
             MountedLifespan(path, probe.constant.name, probe.constant.target)
             for path, probe in mounted
-            if probe.constant is not None and probe.kind is Kind.STARTUP
+            if probe.constant is not None and probe.kind is Kind.STARTUP and probe.applies is None
         ]
 
 
@@ -102,7 +104,9 @@ def _mounted(router: Any, prefix: str) -> Iterator[tuple[str, Any]]:
 
 def _steps_of(router: Any) -> list[Probe]:
     """Give the probes of what a router runs at startup and shutdown."""
-    steps = [_step(function, Kind.STARTUP) for function in _lifespan_functions(router.lifespan_context)]
+    own = [*_lifespan_functions(router.lifespan_context)]
+    steps = [_step(function, Kind.STARTUP) for function in own]
+    steps += [Probe(function, Kind.STARTUP, applies=_is_given_an_app) for function in _entered_by(own)]
     steps += [_step(function, Kind.STARTUP) for function in getattr(router, "on_startup", ())]
     steps += [_step(function, Kind.SHUTDOWN) for function in getattr(router, "on_shutdown", ())]
     enter, leave = (getattr(router.lifespan_context, name, None) for name in ("__aenter__", "__aexit__"))
@@ -119,15 +123,41 @@ def _lifespan_functions(context: Any) -> Iterator[Callable[..., Any]]:
     """Give the generator functions behind a lifespan: the user's own, through what the framework puts around them."""
     while isinstance(context, functools.partial):
         context = context.func
-    wrapped: Any = getattr(context, "__wrapped__", None)
-    is_generator = inspect.isasyncgenfunction(wrapped) or inspect.isgeneratorfunction(wrapped)
-    if is_generator and not _is_framework_s(wrapped):
-        yield wrapped
+    own = _generator_in(context)
+    if own is not None:
+        yield own
         return
-    for cell in getattr(wrapped or context, "__closure__", None) or ():
+    for cell in getattr(getattr(context, "__wrapped__", None) or context, "__closure__", None) or ():
         held = cell.cell_contents
         if callable(held) and held is not context:
             yield from _lifespan_functions(held)
+
+
+def _generator_in(context: Any) -> Callable[..., Any] | None:
+    """Give the generator function of the user's that `contextlib` made this of; None for anything else."""
+    wrapped: Any = getattr(context, "__wrapped__", None) if isinstance(context, types.FunctionType) else None
+    is_generator = inspect.isasyncgenfunction(wrapped) or inspect.isgeneratorfunction(wrapped)
+    return wrapped if is_generator and not _is_framework_s(wrapped) else None
+
+
+def _entered_by(functions: list[Callable[..., Any]]) -> list[Callable[..., Any]]:
+    """Give the lifespan functions that these may enter: those that their code names, or holds, and so on inwards."""
+    found = list(functions)
+    for function in map(unwrapped, found):
+        assert isinstance(function, types.FunctionType)
+        held = [function.__globals__.get(name) for name in function.__code__.co_names]
+        for value in closure_of(function).values():
+            held += value if isinstance(value, list | tuple) else [value]
+        entered = map(_generator_in, held)
+        found += [inner for inner in entered if inner is not None and inner not in found]
+    return found[len(functions) :]
+
+
+def _is_given_an_app(call: Call) -> bool:
+    """Whether a function of this shape is a lifespan: others are helpers that a lifespan uses."""
+    from starlette.applications import Starlette
+
+    return call.frame.f_code.co_argcount > 0 and isinstance(call.owner, Starlette)
 
 
 def _is_framework_s(function: Any) -> bool:

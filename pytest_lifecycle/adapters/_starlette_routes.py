@@ -7,13 +7,14 @@ routers form a tree, from `_IncludedRouter` in fastapi/routing.py.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, final
 
 from .._observe.probe import Call
 from .._trace.exchange import Exchange
 from .._trace.routing import RoutePattern, RouteTable, Routing, parameters_of
 from ._shape import prefix_of
+from ._starlette_declared import VERBS
 from .asgi import host_of
 
 Key = tuple[int, str]
@@ -82,6 +83,11 @@ class Routes:
                 decision.chosen = place
                 return
 
+    def refuse(self, exchange: Exchange) -> None:
+        """Note that the route which the last router chose does not take the method."""
+        if exchange.routing:
+            exchange.routing[-1] = exchange.routing[-1]._replace(is_refused=True)
+
     def _table(self, router: Any, scope_type: str) -> Table:
         known = self._tables.get((id(router), scope_type))
         if known is None or not known.is_current:
@@ -135,13 +141,25 @@ def _pattern(route: Any, prefix: str, path: str, *, is_mount: bool = False) -> R
     regex = f"^{_prefix_regex(prefix)}{route.path_regex.pattern.removeprefix('^')}"
     return RoutePattern(
         path,
-        frozenset(getattr(route, "methods", None) or ()),
+        frozenset(_methods(route)),
         regex,
         {name: converter for name, converter in converters.items() if converter not in ("str", "path")},
         route.name or "",
         literal="" if parameters_of(path) or is_mount else path,
         is_mount=is_mount,
+        takes_head=False,  # Starlette's name it, FastAPI's do not take it
     )
+
+
+def _methods(route: Any) -> Iterable[str]:
+    """Give the methods that a route takes; a class of Starlette's takes those that it has, and HEAD for GET."""
+    from starlette.endpoints import HTTPEndpoint
+
+    endpoint = getattr(route, "endpoint", None)
+    if getattr(route, "methods", None) or not (isinstance(endpoint, type) and issubclass(endpoint, HTTPEndpoint)):
+        return getattr(route, "methods", None) or ()
+    verbs = [verb.upper() for verb in VERBS if getattr(endpoint, verb, None) is not None]
+    return [*verbs, "HEAD"] if "GET" in verbs else verbs
 
 
 def _prefix_regex(prefix: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, cast, final
 
 from .._observe.contract import Adapter, Inside
 from .._observe.probe import Call, Callback, Probe, bound_arguments, code_of
-from .._observe.recorder import OPAQUE
+from .._observe.recorder import INNER, OPAQUE
 from .._observe.watching import Once
 from .._trace import websocket
 from .._trace.answer import Answer
@@ -57,6 +57,7 @@ class AsgiAdapter(Adapter):
             opens=self._opener(code),
             entering=self._edges_reader(code),
             answering=answered_itself,
+            leaving=None if code.co_flags & inspect.CO_COROUTINE else _was_no_app,
             carries=types.CoroutineType,
         )
 
@@ -309,7 +310,7 @@ def see_scope(span: Span, parent: Span, scope: Any) -> None:
     around: Span | None = parent
     while around is not None and around._scope is None:
         around = around.parent
-    if around is not None and around._scope is not None and not around.builtin:
+    if around is not None and around._scope is not None and not around.builtin and around.kind is not Kind.ROUTING:
         before, (keys, state_keys) = around._scope, around._scope_size
         if "wsgi.input" in before:
             added = []  # a bridge made the scope of an environ
@@ -344,6 +345,18 @@ def _received(call: Call) -> None:
         return
     if is_call_of(exchange.edge[1], call.frame.f_code, call.values):
         websocket.received(exchange, message, span)
+
+
+def _was_no_app(call: Call) -> None:
+    """A function with an app's parameters has returned what cannot be awaited: it was a helper of the step around."""
+    span = call.span
+    if span is None or span.was_suspended or call.error is not None or call.parent is call.exchange.root:
+        return  # it goes on in the coroutine that it returned, or is all that there is
+    if inspect.isawaitable(call.result):
+        return
+    span.kind, span.builtin, span.short_circuited = Kind.INTERNAL, True, False
+    for around in span.ancestors():
+        around.reached_inner = any(inner.kind in INNER or inner.reached_inner for inner in around.children)
 
 
 def _looks_like_asgi(code: types.CodeType, frame: types.FrameType) -> bool:

@@ -72,9 +72,8 @@ class FastAPIAdapter(Adapter):
     def _routing_probes(self) -> Iterable[Probe]:
         from fastapi import routing
 
-        for name in ("request_response", "websocket_session"):  # its own since 0.116
-            for code in nested_code(getattr(routing, name), "app") if hasattr(routing, name) else ():
-                yield Probe(code, span=False)
+        for code in self.starlette.endpoint_apps_of(routing):  # its own since 0.116
+            yield Probe(code, span=False)
         if "app" in routing.APIRouter.__dict__:
             yield self.starlette.router(routing.APIRouter.app)
         if "handle" in routing.APIRouter.__dict__:

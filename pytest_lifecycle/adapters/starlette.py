@@ -5,6 +5,7 @@ Read from starlette/{applications,routing,endpoints,responses,background,_except
 
 from __future__ import annotations
 
+import types
 from collections.abc import Iterable
 from typing import Any, NamedTuple, final
 
@@ -30,11 +31,17 @@ from ._starlette_routes import Routes
 from .asgi import SHAPE, AsgiAdapter
 
 
-class Endpoint(NamedTuple):
-    """What is known of the endpoint of a route; it is kept alive, since its `id` is a key."""
+class End(NamedTuple):
+    """What is known of a route's end.
 
-    endpoint: object
-    name: str
+    Attributes:
+        route: The route: it is kept alive, since its `id` is a key.
+        endpoint: The name of its endpoint.
+        expected: What runs inside of it.
+    """
+
+    route: object
+    endpoint: str
     expected: Expected
 
 
@@ -44,6 +51,10 @@ class StarletteAdapter(Adapter):
 
     Args:
         asgi: The adapter for the layers, which knows what crosses them.
+
+    Attributes:
+        endpoint_apps: What a route makes an app of its endpoint with, by the `id` of the code: what its `app` is,
+            where it has no middleware of its own.
     """
 
     name = "starlette"
@@ -54,13 +65,14 @@ class StarletteAdapter(Adapter):
     def __init__(self, asgi: AsgiAdapter) -> None:
         self.asgi = asgi
         self.routes = Routes()
+        self.endpoint_apps: dict[int, types.CodeType] = {}
         self._handlers: dict[int, tuple[object, Expected]] = {}
-        self._endpoints: dict[int, Endpoint] = {}
+        self._ends: dict[int, End] = {}
 
     def forget(self) -> None:
         self.routes.forget()
         self._handlers.clear()
-        self._endpoints.clear()
+        self._ends.clear()
 
     def probes(self) -> Iterable[Probe]:
         yield from self._app_probes()
@@ -150,8 +162,7 @@ class StarletteAdapter(Adapter):
             routing.Router.__call__,
             routing.BaseRoute.__call__,
             routing.Router.lifespan,
-            *nested_code(routing.request_response, "app"),
-            *nested_code(routing.websocket_session, "app"),
+            *self.endpoint_apps_of(routing),
             *nested_code(wrap_app_handling_exceptions, "wrapped_app"),
         ):
             yield Probe(function, span=False)
@@ -181,8 +192,20 @@ class StarletteAdapter(Adapter):
             Kind.ROUTING,
             name="method_not_allowed",
             builtin=True,
-            entering=lambda call: _decide(call, Verdict.METHOD_NOT_ALLOWED),
+            entering=self._refused_method,
         )
+
+    def _refused_method(self, call: Call) -> None:
+        """An endpoint's class has no such method: its route matched, and is not the one after all."""
+        _decide(call, Verdict.METHOD_NOT_ALLOWED)
+        self.routes.refuse(call.exchange)
+
+    def endpoint_apps_of(self, module: Any) -> list[types.CodeType]:
+        """Give, and remember, what this module's routes make apps of their endpoints with."""
+        makers = (getattr(module, name, None) for name in ("request_response", "websocket_session"))
+        codes = [code for maker in makers if maker is not None for code in nested_code(maker, "app")]
+        self.endpoint_apps.update((id(code), code) for code in codes)
+        return codes
 
     def router(self, function: object) -> Probe:
         """Give the probe for a router's main function: it tells a redirect to the other slash from a match."""
@@ -212,16 +235,30 @@ class StarletteAdapter(Adapter):
             return
         span.name = f"{method} {prefix_of(span)}{route.path}"
         self.routes.choose(call.exchange, call.owner, route.path)
-        endpoint = self._endpoints.get(id(route.endpoint)) or self._endpoint(route.endpoint)
+        known = self._ends.get(id(call.owner)) or self._learn(call.owner, route.endpoint)
         span.attributes.update(
             verdict=Verdict.MATCHED,
             route_name=route.name,
             path_params=dict(scope.get("path_params", {})),
-            endpoint=endpoint.name,
+            endpoint=known.endpoint,
         )
-        self.watcher.expect(span, endpoint.expected)
+        self.watcher.expect(span, known.expected)
 
-    def _endpoint(self, endpoint: Any) -> Endpoint:
+    def _learn(self, route: Any, endpoint: Any) -> End:
+        expected = Expected([*self._endpoint(endpoint), *self._inside(route)])
+        known = self._ends[id(route)] = End(route, name_of(endpoint), expected)
+        return known
+
+    def _inside(self, route: Any) -> list[Probe]:
+        """Give what is a step inside of a route's own middleware: the innermost shows what it did only to a step."""
+        if route.app is route.endpoint or id(code_of(route.app)) in self.endpoint_apps:
+            return []
+        return [
+            self.asgi.layer(code, Kind.ROUTING, name="endpoint", builtin=True) for code in self.endpoint_apps.values()
+        ]
+
+    @staticmethod
+    def _endpoint(endpoint: Any) -> list[Probe]:
         from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 
         if isinstance(endpoint, type) and issubclass(endpoint, HTTPEndpoint):
@@ -234,8 +271,7 @@ class StarletteAdapter(Adapter):
             chain = handler_chain(endpoint.dispatch, name=plain_name(endpoint.__qualname__))
         else:
             chain = handler_chain(endpoint) if not SHAPE.is_app(endpoint) else []
-        known = self._endpoints[id(endpoint)] = Endpoint(endpoint, name_of(endpoint), Expected(chain))
-        return known
+        return chain
 
     def _mounted(self, call: Call) -> None:
         if call.span is None:
@@ -282,12 +318,16 @@ def _exception_handler(function: Any) -> Probe:
 
 
 def _caught(call: Call) -> None:
-    """An exception handler runs: it is the one that caught its second argument."""
+    """An exception handler runs: it is the one that caught its second argument, which may be meant as an answer."""
+    from starlette.exceptions import HTTPException, WebSocketException
+
     arguments = call.frame.f_code.co_varnames[: call.frame.f_code.co_argcount]
     for name in arguments:
         error = call[name]
         if isinstance(error, BaseException) and call.span is not None:
             call.exchange.caught[id(error)] = call.span.name
+            if isinstance(error, HTTPException | WebSocketException):
+                call.exchange.answers.add(id(error))
             return
 
 

@@ -8,17 +8,19 @@ from typing import Any
 
 import pytest
 from starlette.applications import Starlette
-from starlette.authentication import requires
+from starlette.authentication import AuthCredentials, AuthenticationBackend, BaseUser, SimpleUser, requires
 from starlette.background import BackgroundTasks
 from starlette.endpoints import HTTPEndpoint
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.middleware.httpsredirect import HTTPSRedirectMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Host, Mount, Route, Router
+from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from pytest_lifecycle import Client
 
@@ -215,6 +217,47 @@ def test_requires_is_a_decorator() -> None:
     with Client(build()) as client:
         trace = client.get("/secret")
     assert trace.stopped_at == "decorator requires"
+
+
+class Known(AuthenticationBackend):
+    async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
+        name = conn.headers.get("x-name")
+        return None if name is None else (AuthCredentials(["authenticated"]), SimpleUser(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("", "authentication"), ("ann", "permission")], ids=["a stranger", "somebody known"]
+)
+def test_requires_says_why_it_refuses_whatever_it_answers(name: str, kind: str) -> None:
+    scopes = ["authenticated", "admin"]
+
+    @requires(scopes)
+    async def plain(request: Request) -> None: ...
+
+    @requires(scopes, status_code=404)
+    def hidden(request: Request) -> None: ...
+
+    @requires(scopes, redirect="login")
+    async def page(request: Request) -> None: ...
+
+    @requires(scopes)
+    async def talk(websocket: WebSocket) -> None: ...
+
+    app = Starlette(
+        routes=[
+            *(Route("/plain", plain), Route("/hidden", hidden), Route("/page", page)),
+            *(Route("/login", home, name="login"), WebSocketRoute("/talk", talk)),
+        ],
+        middleware=[Middleware(AuthenticationMiddleware, backend=Known())],
+    )
+    headers = {"x-name": name} if name else {}
+    with Client(app, headers=headers) as client:
+        traces = [client.get(url) for url in ("/plain", "/hidden", "/page")]
+        with client.websocket("/talk") as websocket:
+            pass
+    assert [(trace.status, trace.refusal, trace.refused_by, trace.handler) for trace in [*traces, websocket.trace]] == [
+        (status, kind, "requires", None) for status in (403, 404, 303, 403)
+    ]
 
 
 def test_a_host_route_is_found() -> None:

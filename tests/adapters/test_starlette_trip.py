@@ -51,9 +51,8 @@ def handled(method: str, url: str, status: int, route: str, handler: str, **fact
     return Claim(method, url, status, HANDLED, f"handler {handler}", f"{method} {route}", handler=handler, **facts)
 
 
-def refused_by_requires(url: str, status: int, refusal: str | None, route: str, **facts: Any) -> Claim:
-    culprit = "requires" if refusal else None
-    said = ("short_circuited", refusal, culprit)
+def refused_by_requires(url: str, status: int, refusal: str, route: str, **facts: Any) -> Claim:
+    said = ("short_circuited", refusal, "requires")
     return Claim("GET", url, status, said, "decorator requires", f"GET {route}", route.strip("/"), **facts)
 
 
@@ -157,12 +156,12 @@ CLAIMS = [
         request={"files": {"file": ("f", b"much too big")}},
         raised=[("TooBig", "upload", "on_too_big", False)],
     ),
-    refused_by_requires("/cellar", 303, None, "/cellar"),
+    refused_by_requires("/cellar", 303, "authentication", "/cellar"),
     handled("GET", "/cellar", 200, "/cellar", "cellar", route_name="cellar", request=VISITOR),
     refused_by_requires(
         "/vault",
         404,
-        "middleware",
+        "permission",
         "/vault",
         raised=[("HTTPException", "requires", "on_not_found", True)],
         request=VISITOR,
