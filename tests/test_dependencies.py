@@ -1,5 +1,6 @@
 """FastAPI's dependencies as a run sheet."""
 
+import asyncio
 import contextlib
 import functools
 import sys
@@ -138,6 +139,34 @@ def test_a_dependency_that_turns_an_exception_into_another_one_caught_the_first(
         ("LookupError", "read", "translated"),
         ("HTTPException", "translated", "http_exception_handler"),
     ]
+
+
+@needs_thrown
+def test_an_exit_part_that_awaits_something_has_not_raised_what_passes_through_it() -> None:
+    app = FastAPI()
+
+    async def closing() -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await asyncio.sleep(0)
+
+    async def keeping() -> AsyncIterator[None]:
+        try:
+            yield
+        except LookupError:
+            await asyncio.sleep(0)
+
+    @app.get("/closed", dependencies=[Depends(closing)])
+    @app.get("/kept", dependencies=[Depends(keeping)])
+    async def read() -> None:
+        raise LookupError("lost")
+
+    def told(trace: Trace) -> list[tuple[str | None, str | None]]:
+        return [(run.exception, run.swallowed) for run in trace.dependency_runs]
+
+    assert told(asked(app, "/closed")) == [(None, None)]
+    assert told(asked(app, "/kept")) == [(None, "LookupError")]
 
 
 def test_an_exception_in_the_exit_part() -> None:

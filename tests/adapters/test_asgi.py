@@ -238,6 +238,46 @@ def test_a_layer_that_answers_itself_hides_the_inner_ones() -> None:
     assert not trace.span("Passing").short_circuited
 
 
+def make_request(scope: Scope, receive: Receive, send: Send) -> Request:
+    return Request(scope, receive, send)
+
+
+class Keyed:
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if "x-key" in make_request(scope, receive, send).headers:
+            await self.app(scope, receive, send)
+        else:
+            await Response("no", 401)(scope, receive, send)
+
+
+def test_a_helper_with_an_app_s_parameters_that_gives_nothing_to_await_is_no_handler() -> None:
+    with Client(Keyed(hello), lifespan=False) as client:
+        refused, let_in = client.get("/"), client.get("/", headers={"x-key": "1"})
+    assert (refused.path, refused.outcome) == (["middleware Keyed", "response 401"], "short_circuited")
+    assert (refused.refusal, refused.refused_by) == ("authentication", "Keyed")
+    assert let_in.path == ["middleware Keyed", "handler hello", "response 200"]
+
+
+class Page(Response):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["page.rendered"] = True
+        await super().__call__(scope, receive, send)
+
+
+def test_a_response_class_of_its_own_has_its_name_and_its_route_put_nothing_into_the_scope() -> None:
+    async def page(request: Request) -> Page:
+        request.scope["looked.at"] = True
+        return Page("x")
+
+    with Client(Starlette(routes=[Route("/", page)])) as client:
+        trace = client.get("/")
+    assert [span.name for span in trace.spans("response")] == ["Page", "Page"]
+    assert trace.span("GET /").scope_added == []
+
+
 def test_a_layer_that_asks_twice_shows_both_tries() -> None:
     with Client(Retrying(Wrapping(hello))) as client:
         trace = client.get("/")

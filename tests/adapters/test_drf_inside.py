@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from tests.apps import drf_app  # before REST framework, which asks for Django's settings
+
+# isort: split
 import pytest
 from django.core.wsgi import get_wsgi_application
 from django.test import override_settings
@@ -20,7 +23,6 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from pytest_lifecycle import Client
-from tests.apps import drf_app
 
 
 class No(BasePermission):
