@@ -47,7 +47,7 @@ def lifecycle_app(request: pytest.FixtureRequest) -> object:
         if error.argname != "app":
             raise
     else:
-        return _checked(app, "the fixture `app`")
+        return _checked(app, "the fixture `app`", OTHERWISE)
     if _is_django_configured():
         return _django_app()
     raise pytest.UsageError(THREE_WAYS)
@@ -165,11 +165,14 @@ def _named_app(spec: str, config: pytest.Config) -> object:
         raise pytest.UsageError(str(error)) from error.__cause__
 
 
-def _checked(app: object, origin: str) -> object:
+OTHERWISE = " Where `app` is something else, override the fixture `lifecycle_app`."
+
+
+def _checked(app: object, origin: str, otherwise: str = "") -> object:
     if not callable(app):
         from ._client.interface import instead_of, shown
 
-        raise pytest.UsageError(f"{origin} gave {shown(app)}, which is no WSGI or ASGI callable. {instead_of(app)}")
+        raise pytest.UsageError(f"{origin} gave {shown(app)}, which is no WSGI or ASGI callable. {instead_of(app)}{otherwise}")
     return app
 
 

@@ -32,6 +32,17 @@ def test_the_ini_option_goes_before_the_app_fixture(shop: pytest.Pytester) -> No
     shop.runpytest().assert_outcomes(passed=1)
 
 
+def test_an_app_fixture_that_gives_something_else_can_be_gone_round(shop: pytest.Pytester) -> None:
+    shop.makeconftest("import pytest\n@pytest.fixture\ndef app(): return 'a window'")
+    shop.makepyfile("def test_one(lifecycle): ...")
+    shop.runpytest().stdout.fnmatch_lines(
+        [
+            "E*the fixture `app` gave 'a window', which is no WSGI or ASGI callable. *"
+            " Where `app` is something else, override the fixture `lifecycle_app`."
+        ]
+    )
+
+
 def test_a_fault_in_the_app_fixture_is_not_taken_for_no_fixture(shop: pytest.Pytester) -> None:
     shop.makeconftest("import pytest\n@pytest.fixture\ndef app(no_such_fixture): ...")
     shop.makepyfile("def test_one(lifecycle): ...")
