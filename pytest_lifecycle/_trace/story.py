@@ -170,7 +170,8 @@ def refusal_of(exchange: Exchange, outcome: Outcome) -> tuple[Refusal | None, st
             return _said_by(said[-1], Refusal.OTHER)
         case Outcome.REJECTED:
             raised = [span for span in spans if span.kind is Kind.DEPENDENCY and span.exception is not None]
-            return _said_by(raised[-1] if raised else exchange.root, by_status.get(status, Refusal.OTHER))
+            rejected = [span for span in spans if span.fact("rejected")]
+            return _said_by((raised or rejected)[-1], by_status.get(status, Refusal.OTHER))
         case Outcome.SHORT_CIRCUITED if status >= 400:
             refusing = [span for span in spans if span.short_circuited or _answers_by_exception(span)]
             if refusing:
