@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from ._collect import ItemTraces
     from ._trace.trace import Trace
 
+__tracebackhide__ = True  # what is wrong stands in the message
+
 THREE_WAYS = """\
 pytest-lifecycle does not know which app to test. Name it in one of three ways:
-  1. in pyproject.toml:    [tool.pytest]
+  1. in pyproject.toml:    [tool.pytest.ini_options]
                            lifecycle_app = "shop.main:app"       (or "shop.main:create_app()")
   2. in conftest.py:       @pytest.fixture
                            def lifecycle_app():
@@ -45,7 +47,7 @@ def lifecycle_app(request: pytest.FixtureRequest) -> object:
         if error.argname != "app":
             raise
     else:
-        return _checked(app, "the fixture `app`")
+        return _checked(app, "the fixture `app`", OTHERWISE)
     if _is_django_configured():
         return _django_app()
     raise pytest.UsageError(THREE_WAYS)
@@ -163,14 +165,14 @@ def _named_app(spec: str, config: pytest.Config) -> object:
         raise pytest.UsageError(str(error)) from error.__cause__
 
 
-def _checked(app: object, origin: str) -> object:
-    if not callable(app):
-        from ._show.told import told_text
+OTHERWISE = " Where `app` is something else, override the fixture `lifecycle_app`."
 
-        raise pytest.UsageError(
-            f"{origin} gave {told_text(repr(app)[:100])}, which is no WSGI or ASGI callable."
-            " Give the application object itself, through a fixture `lifecycle_app` or the ini option `lifecycle_app`."
-        )
+
+def _checked(app: object, origin: str, otherwise: str = "") -> object:
+    if not callable(app):
+        from ._client.interface import instead_of, shown
+
+        raise pytest.UsageError(f"{origin} gave {shown(app)}, which is no WSGI or ASGI callable. {instead_of(app)}{otherwise}")
     return app
 
 

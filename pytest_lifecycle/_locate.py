@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import pkgutil
 import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Final
 
 from ._errors import UsageProblem
 from ._show.told import told_text
+
+__tracebackhide__ = True  # pytest shows what the app's module raised, and not who imported it
 
 OPTION: Final = "lifecycle_app"
 NAMES_SHOWN: Final = 10
@@ -58,7 +59,8 @@ def _parse(spec: str) -> tuple[str, str, bool]:
 
 def _import(spec: str, name: str, rootdir: Path) -> ModuleType:
     try:
-        return importlib.import_module(name)
+        __import__(name)  # a traceback through importlib.import_module would begin with its source
+        return sys.modules[name]
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
             advice = _advice(error.name, rootdir)
@@ -80,9 +82,11 @@ def _import_failed(spec: str, name: str, error: BaseException) -> str:
 def _advice(missing: str, rootdir: Path) -> str:
     """Say what to do about a module that is not there."""
     if "." in missing:
-        package = sys.modules.get(missing.rpartition(".")[0])
-        there = [module.name for module in pkgutil.iter_modules(getattr(package, "__path__", []))]
-        return _alternatives(missing.rpartition(".")[2], there, f"Package {missing.rpartition('.')[0]!r} has")
+        parent, _, name = missing.rpartition(".")
+        package = sys.modules.get(parent)
+        if package is not None and not hasattr(package, "__path__"):
+            return f"{parent!r} is a module, no package: what is in it stands after the colon."
+        return _alternatives(name, _modules(package), f"Package {parent!r} has")
     for folder in (".", "src"):
         place = rootdir / folder
         if (place / missing).is_dir() or (place / f"{missing}.py").is_file():
@@ -91,6 +95,10 @@ def _advice(missing: str, rootdir: Path) -> str:
         return f'The rootdir {rootdir} is not on sys.path: set `pythonpath = ["."]` for pytest, or install the project.'
     there = [module.name for module in pkgutil.iter_modules([str(rootdir)])]
     return _alternatives(missing, there, f"{rootdir} has")
+
+
+def _modules(package: ModuleType | None) -> list[str]:
+    return [module.name for module in pkgutil.iter_modules(getattr(package, "__path__", []))]
 
 
 def _on_path(folder: Path) -> bool:
@@ -102,17 +110,28 @@ def _on_path(folder: Path) -> bool:
 
 def _attribute(spec: str, module: ModuleType, dotted: str) -> object:
     found: object = module
-    for position, name in enumerate(dotted.split(".")):
+    names = dotted.split(".")
+    for position, name in enumerate(names):
         try:
             found = getattr(found, name)
         except AttributeError as error:
-            owner = ".".join([module.__name__, *dotted.split(".")[:position]])
+            owner = ".".join([module.__name__, *names[:position]])
             kind = "module" if position == 0 else "object"
-            there = _alternatives(name, _callables(found), "Its callables are:")
+            there = _there(found, name, is_last=name is names[-1])
             raise UsageProblem(
                 f"{OPTION} is {spec!r}, but the {kind} {owner!r} has no {name!r}. {there}", slug="app-attribute"
             ) from error
     return found
+
+
+def _there(owner: object, wanted: str, *, is_last: bool) -> str:
+    if not is_last:
+        return _alternatives(wanted, (name for name in dir(owner) if not name.startswith("_")), "It has:")
+    callables = _callables(owner)
+    modules = _modules(owner) if isinstance(owner, ModuleType) and not callables else []
+    if modules:
+        return _alternatives(wanted, modules, "It has no callables; its modules are:")
+    return _alternatives(wanted, callables, "Its callables are:")
 
 
 def _callables(owner: object) -> list[str]:
@@ -146,13 +165,21 @@ def _call(spec: str, factory: object) -> object:
             slug="app-factory",
         )
     try:
-        return factory()
+        made = factory()
     except (Exception, SystemExit) as error:
         raise UsageProblem(
             f"{OPTION} is {spec!r}, but the call raised {type(error).__qualname__}: {told_text(str(error))}."
             f" A factory that needs arguments belongs into an own `{OPTION}` fixture.",
             slug="app-factory",
         ) from error
+    if inspect.iscoroutine(made):
+        made.close()
+        raise UsageProblem(
+            f"{OPTION} is {spec!r}, but that is an async function. Run it in an own `{OPTION}` fixture, as by"
+            " `asyncio.run`.",
+            slug="app-factory",
+        )
+    return made
 
 
 def _checked(spec: str, app: object, is_factory: bool) -> object:
@@ -162,13 +189,18 @@ def _checked(spec: str, app: object, is_factory: bool) -> object:
             f"{OPTION} is {spec!r}, but that {what} {_article(app)}. Name a WSGI or ASGI callable.",
             slug="app-not-callable",
         )
-    if not is_factory and inspect.isfunction(app) and not inspect.signature(app).parameters:
+    if not is_factory and inspect.isfunction(app) and _needs_nothing(app):
         raise UsageProblem(
-            f"{OPTION} is {spec!r}, but that function takes no arguments, so it is no app."
+            f"{OPTION} is {spec!r}, but that function needs no arguments, so it is no app."
             f" If it makes one, write {spec.strip() + '()'!r}.",
             slug="app-not-callable",
         )
     return app
+
+
+def _needs_nothing(function: FunctionType) -> bool:
+    parameters = inspect.signature(function).parameters.values()
+    return all(item.default is not item.empty or item.kind is item.VAR_KEYWORD for item in parameters)
 
 
 def _article(value: object) -> str:

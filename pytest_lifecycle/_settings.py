@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 OBSERVE: Final = ("fixtures", "all")
 """What `lifecycle_observe` can be."""
+APP: Final = "a string such as 'shop.main:app'"
 
 
 @final
@@ -84,6 +85,9 @@ def read(config: pytest.Config) -> Settings:
     Raises:
         pytest.UsageError: One of them has a value it cannot have; the message names the file, the option, the value.
     """
+    app = _read(config, "lifecycle_app", APP)
+    if not isinstance(app, str):  # pytest hands on a TOML list as it is, with a warning
+        raise _wrong(config, "lifecycle_app", APP, app)
     seconds = "a number of seconds above 0, as in 2.5"
     timeout = _read(config, "lifecycle_timeout", seconds)
     if not (timeout > 0 and math.isfinite(timeout)):
@@ -92,7 +96,7 @@ def read(config: pytest.Config) -> Settings:
     if observe not in OBSERVE:
         raise _wrong(config, "lifecycle_observe", "'fixtures' or 'all'", observe)
     return Settings(
-        app=_read(config, "lifecycle_app", "a string such as 'shop.main:app'"),
+        app=app,
         timeout=float(timeout),
         raise_app_exceptions=_read(config, "lifecycle_raise_app_exceptions", "true or false"),
         observes_all=observe == "all" or bool(config.getoption("lifecycle_observes_all")),

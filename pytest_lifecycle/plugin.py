@@ -27,6 +27,8 @@ from ._settings import SETTINGS
 if TYPE_CHECKING:
     from ._show.redact import Redactor
 
+__tracebackhide__ = True  # a fixture's or a test's error is shown without the hooks around it
+
 __all__ = [
     "_lifecycle_item",
     "async_lifecycle",

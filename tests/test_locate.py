@@ -30,6 +30,12 @@ def make_nothing():
 def make_app_for(tenant):
     return app
 
+def make_with_defaults(debug=True, **options):
+    return app
+
+async def make_async():
+    return app
+
 def make_failing():
     raise RuntimeError("no database")
 
@@ -83,7 +89,22 @@ def test_a_missing_attribute_names_the_closest_and_what_there_is(root: Path) -> 
     assert error.slug == "app-attribute"
     assert str(error) == (
         "lifecycle_app is 'shop.main:ap', but the module 'shop.main' has no 'ap'. Did you mean 'app'?"
-        " Its callables are: app, App, Registry, make_app, make_app_for, make_failing, make_nothing."
+        " Its callables are: app, App, Registry, make_app, make_app_for, make_async, make_failing,"
+        " make_nothing, make_with_defaults."
+    )
+
+
+def test_a_package_without_callables_names_its_modules(root: Path) -> None:
+    assert str(refusal("shop:app", root)) == (
+        "lifecycle_app is 'shop:app', but the module 'shop' has no 'app'."
+        " It has no callables; its modules are: broken, exits, main."
+    )
+
+
+def test_a_missing_attribute_on_the_way_names_all_that_is_there(root: Path) -> None:
+    assert str(refusal("shop.main:Registry.aps.main", root)) == (
+        "lifecycle_app is 'shop.main:Registry.aps.main', but the object 'shop.main.Registry' has no 'aps'."
+        " Did you mean 'apps'? It has: apps."
     )
 
 
@@ -101,6 +122,13 @@ def test_a_missing_submodule_names_what_the_package_has(root: Path) -> None:
     assert str(error) == (
         "lifecycle_app is 'shop.mian:app', but there is no module 'shop.mian'."
         " Did you mean 'main'? Package 'shop' has main, broken, exits."
+    )
+
+
+def test_a_module_that_is_taken_for_a_package_is_named(root: Path) -> None:
+    assert str(refusal("shop.main.app:app", root)) == (
+        "lifecycle_app is 'shop.main.app:app', but there is no module 'shop.main.app'."
+        " 'shop.main' is a module, no package: what is in it stands after the colon."
     )
 
 
@@ -164,10 +192,20 @@ def test_a_value_that_is_called_says_to_leave_out_the_call(root: Path) -> None:
     )
 
 
-def test_a_factory_that_is_not_called_says_to_call_it(root: Path) -> None:
-    assert str(refusal("shop.main:make_app", root)) == (
-        "lifecycle_app is 'shop.main:make_app', but that function takes no arguments, so it is no app."
-        " If it makes one, write 'shop.main:make_app()'."
+@pytest.mark.parametrize("spec", ["shop.main:make_app", "shop.main:make_with_defaults"])
+def test_a_factory_that_is_not_called_says_to_call_it(spec: str, root: Path) -> None:
+    assert str(refusal(spec, root)) == (
+        f"lifecycle_app is {spec!r}, but that function needs no arguments, so it is no app."
+        f" If it makes one, write '{spec}()'."
+    )
+
+
+def test_an_async_factory_points_to_the_fixture(root: Path) -> None:
+    error = refusal("shop.main:make_async()", root)
+    assert error.slug == "app-factory"
+    assert str(error) == (
+        "lifecycle_app is 'shop.main:make_async()', but that is an async function."
+        " Run it in an own `lifecycle_app` fixture, as by `asyncio.run`."
     )
 
 

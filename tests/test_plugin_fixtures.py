@@ -32,6 +32,17 @@ def test_the_ini_option_goes_before_the_app_fixture(shop: pytest.Pytester) -> No
     shop.runpytest().assert_outcomes(passed=1)
 
 
+def test_an_app_fixture_that_gives_something_else_can_be_gone_round(shop: pytest.Pytester) -> None:
+    shop.makeconftest("import pytest\n@pytest.fixture\ndef app(): return 'a window'")
+    shop.makepyfile("def test_one(lifecycle): ...")
+    shop.runpytest().stdout.fnmatch_lines(
+        [
+            "E*the fixture `app` gave 'a window', which is no WSGI or ASGI callable. *"
+            " Where `app` is something else, override the fixture `lifecycle_app`."
+        ]
+    )
+
+
 def test_a_fault_in_the_app_fixture_is_not_taken_for_no_fixture(shop: pytest.Pytester) -> None:
     shop.makeconftest("import pytest\n@pytest.fixture\ndef app(no_such_fixture): ...")
     shop.makepyfile("def test_one(lifecycle): ...")
@@ -85,6 +96,15 @@ def test_django_s_handler_is_found_where_its_settings_were_configured(project: p
     project.runpytest_subprocess().assert_outcomes(passed=1)
 
 
+def test_an_error_is_shown_without_the_plugin_s_own_code(shop: pytest.Pytester) -> None:
+    shop.makeini("[pytest]\nlifecycle_app = shop:ap\n")
+    shop.makeconftest("import pytest\n@pytest.fixture\ndef database(): raise RuntimeError('no database')")
+    shop.makepyfile("def test_one(lifecycle): ...\ndef test_two(database): ...")
+    result = shop.runpytest()
+    result.assert_outcomes(errors=2)
+    result.stdout.no_fnmatch_line("*pytest_lifecycle/*")
+
+
 def test_without_any_app_the_three_ways_are_shown(project: pytest.Pytester) -> None:
     project.makepyfile("def test_one(lifecycle): ...")
     result = project.runpytest_subprocess()  # in this process Django may be configured by another test
@@ -92,9 +112,9 @@ def test_without_any_app_the_three_ways_are_shown(project: pytest.Pytester) -> N
     result.stdout.fnmatch_lines(
         [
             "E*pytest-lifecycle does not know which app to test. Name it in one of three ways:",
-            "E*1. *",
-            "E*2. *",
-            "E*3. *",
+            " *1. in pyproject.toml:*[[]tool.pytest.ini_options[]]",  # also before pytest 9
+            " *2. *",
+            " *3. *",
         ]
     )
 

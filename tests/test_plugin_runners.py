@@ -67,6 +67,25 @@ def test_the_client_starts_with_its_first_request_and_closes_inside_the_test(
     named.runpytest("-W", "error", *runner.arguments).assert_outcomes(passed=2)
 
 
+ASYNC_FIXTURES = """
+@async_fixture
+async def app(): yield shop.app
+
+@async_fixture
+async def lifecycle_app(app): return app
+
+@mark
+async def test_one(async_lifecycle):
+    assert (await async_lifecycle.get("/a")).handler == "app"
+"""
+
+
+def test_the_app_may_come_from_async_fixtures(shop: pytest.Pytester, runner: Runner) -> None:
+    kind = "pytest_asyncio.fixture" if runner.arguments[:2] == ASYNCIO[:2] else "pytest.fixture"
+    shop.makepyfile("import pytest_asyncio\n" + runner.source(ASYNC_FIXTURES).replace("async_fixture", kind))
+    shop.runpytest("-W", "error", *runner.arguments).assert_outcomes(passed=1)
+
+
 KINDS = """
 class TestShop:
     @mark

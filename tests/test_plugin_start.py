@@ -152,6 +152,15 @@ def test_a_wrong_value_in_the_file_is_named(project: pytest.Pytester, option: st
     result.stderr.fnmatch_lines([f"ERROR: {path}: config option '{option}' expects {expected}"])
 
 
+def test_a_list_for_the_app_is_named(project: pytest.Pytester) -> None:
+    path = project.makepyprojecttoml('[tool.pytest.ini_options]\nlifecycle_app = ["shop:app"]\n')
+    result = project.runpytest_subprocess()  # pytest warns of it in this process, too
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        [f"ERROR: {path}: config option 'lifecycle_app' expects a string such as 'shop.main:app'*"]
+    )
+
+
 def test_a_wrong_value_on_the_command_line_is_named(project: pytest.Pytester) -> None:
     result = project.runpytest("-o", "lifecycle_timeout=soon")
     assert result.ret == pytest.ExitCode.USAGE_ERROR

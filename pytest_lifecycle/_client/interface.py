@@ -14,7 +14,12 @@ from .._show.told import told_text
 
 Interface = Literal["asgi", "wsgi"]
 
-HOW_TO_SAY = 'Say which it is: Client(app, interface="asgi") or Client(app, interface="wsgi").'
+__tracebackhide__ = True  # pytest shows the frames of tests and apps, and not these
+
+HOW_TO_SAY = (
+    'Say which it is by interface="asgi" or interface="wsgi", as in Client(app, interface="asgi") or'
+    ' lifecycle_client(app, interface="asgi").'
+)
 
 
 def interface_of(app: object, given: str | None) -> Interface:
@@ -28,7 +33,7 @@ def interface_of(app: object, given: str | None) -> Interface:
         UsageProblem: It is no app, or it cannot be told.
     """
     if not callable(app):
-        raise UsageProblem(f"{_shown(app)} is no ASGI or WSGI app. {_instead(app)}", slug="not-an-app")
+        raise UsageProblem(f"{shown(app)} is no ASGI or WSGI app. {instead_of(app)}", slug="not-an-app")
     if given is not None:
         if given not in ("asgi", "wsgi"):
             raise UsageProblem(f"interface is {given!r}. {HOW_TO_SAY}", slug="unknown-interface")
@@ -37,14 +42,16 @@ def interface_of(app: object, given: str | None) -> Interface:
         return "asgi"
     count = _required_parameters(app)
     if isinstance(app, type):  # ASGI 2: a class that is made with the scope and then called
-        if count == 1 and _is_async(getattr(app, "__call__", None)):
+        call = getattr(app, "__call__", None)
+        if count == 1 and _is_async(call) and _required_parameters(call) == 3:  # with `self`
             return "asgi"
     elif count == 3:
         return "asgi"
     elif count == 2:
         return "wsgi"
     raise UsageProblem(
-        f"It cannot be told whether {_shown(app)} is an ASGI or a WSGI app. {HOW_TO_SAY}", slug="unknown-interface"
+        f"It cannot be told whether {shown(app)} is an ASGI or a WSGI app. {_meant(app)}{HOW_TO_SAY}",
+        slug="unknown-interface",
     )
 
 
@@ -118,11 +125,19 @@ def _held_by(value: object) -> list[object]:
     return held
 
 
-def _shown(app: object) -> str:
+def _meant(app: object) -> str:
+    if isinstance(app, type):
+        return "If its instances are apps, pass one of them. "
+    return "If it makes the app, pass what it returns. " if inspect.isroutine(app) else ""
+
+
+def shown(app: object) -> str:
+    """Quote what was given for an app."""
     return told_text(repr(app)[:100]) if not inspect.ismodule(app) else f"the module {app.__name__!r}"
 
 
-def _instead(app: object) -> str:
+def instead_of(app: object) -> str:
+    """Say what to give in place of what is no app."""
     if isinstance(app, str):
         return "Import the app and pass the object, or set the ini option lifecycle_app to this string."
     if inspect.ismodule(app):

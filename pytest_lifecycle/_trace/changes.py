@@ -25,9 +25,9 @@ class Head:
     __slots__ = ("body", "lines", "status")
 
     def __init__(self, status: object, lines: Any, body: bytes | None = None) -> None:
-        self.status = status
+        self.status: object = status
         self.lines: list[tuple[bytes, bytes]] = [*lines] if issubclass(type(lines), (list, tuple)) else []
-        self.body = None if body is None else (len(body), hash(body))
+        self.body: tuple[int, int] | None = None if body is None else (len(body), hash(body))
 
 
 @final

@@ -169,7 +169,8 @@ def refusal_of(exchange: Exchange, outcome: Outcome) -> tuple[Refusal | None, st
             return _said_by(said[-1], Refusal.OTHER)
         case Outcome.REJECTED:
             raised = [span for span in spans if span.kind is Kind.DEPENDENCY and span.exception is not None]
-            said_no = raised[-1] if raised else exchange.root
+            rejected = [span for span in spans if span.fact("rejected")]
+            said_no = (raised or rejected or [exchange.root])[-1]
             return _said_by(said_no, by_status.get(_status_meant(exchange, said_no), Refusal.OTHER))
         case Outcome.SHORT_CIRCUITED:
             refusing = [span for span in spans if span.short_circuited or _answers_by_exception(span)]

@@ -65,15 +65,15 @@ class Trace:
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self.protocol = exchange.protocol
-        self.method = exchange.method
-        self.url = exchange.url
-        self.interface = exchange.interface
-        self.framework = exchange.framework
-        self.root = exchange.root
-        self.parent = exchange.parent
+        self.protocol: str = exchange.protocol
+        self.method: str = exchange.method
+        self.url: str = exchange.url
+        self.interface: str = exchange.interface
+        self.framework: str | None = exchange.framework
+        self.root: Span = exchange.root
+        self.parent: Span | None = exchange.parent
         self.history: list[Trace] = []
-        self.warnings = exchange.warnings
+        self.warnings: list[str] = exchange.warnings
 
     @property
     def status(self) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .._observe.contract import Adapter
 from .._observe.probe import Call, Expected, Probe, Step, handler_chain, name_of
 from .._trace.declared import ANY, WEBSOCKET, Declared, DeclaredMiddleware, DeclaredRoute
-from .._trace.facts import Validation, ValidationIssue, Verdict
+from .._trace.facts import Refusal, Validation, ValidationIssue, Verdict
 from .._trace.span import Kind, Span
 
 
@@ -77,6 +77,7 @@ __all__ = [
     "Expected",
     "Kind",
     "Probe",
+    "Refusal",
     "Span",
     "Step",
     "Validation",

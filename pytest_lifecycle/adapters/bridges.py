@@ -30,7 +30,8 @@ class BridgeAdapter(Adapter):
     """
 
     def __init__(self, layers: AsgiAdapter | WsgiAdapter, module: str, bridge: str, *parts: str) -> None:
-        self.name = self.distribution = module.partition(".")[0]
+        self.name: str = module.partition(".")[0]
+        self.distribution: str = self.name
         self.supports = "as tested"
         self.module = module
         self._layers = layers

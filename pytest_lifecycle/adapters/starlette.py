@@ -63,7 +63,7 @@ class StarletteAdapter(Adapter):
     module = "starlette.routing"
 
     def __init__(self, asgi: AsgiAdapter) -> None:
-        self.asgi = asgi
+        self.asgi: AsgiAdapter = asgi
         self.routes = Routes()
         self.endpoint_apps: dict[int, types.CodeType] = {}
         self._handlers: dict[int, tuple[object, Expected]] = {}

@@ -26,7 +26,10 @@ from tests.drive.bare import (
     wsgi_hello,
 )
 
-HOW = 'Say which it is: Client(app, interface="asgi") or Client(app, interface="wsgi").'
+HOW = (
+    'Say which it is by interface="asgi" or interface="wsgi", as in Client(app, interface="asgi") or'
+    ' lifecycle_client(app, interface="asgi").'
+)
 
 
 def refused(act: Callable[[], object], kind: type[LifecycleError] = UsageProblem) -> tuple[str, str]:
@@ -153,11 +156,30 @@ class WsgiClass:
         yield b"hello"
 
 
-@pytest.mark.parametrize("app", [anything, one, dict, print])
-def test_an_interface_that_cannot_be_told_can_be_said(app: Any) -> None:
+class Needy:
+    """Its instances are apps, and it needs one argument, as an ASGI 2 app does."""
+
+    def __init__(self, settings: object) -> None: ...
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("app", "meant"),
+    [
+        (anything, "If it makes the app, pass what it returns. "),
+        (one, "If it makes the app, pass what it returns. "),
+        (print, "If it makes the app, pass what it returns. "),
+        (functools.partial(one), ""),
+        (dict, "If its instances are apps, pass one of them. "),
+        (AsgiObject, "If its instances are apps, pass one of them. "),
+        (Needy, "If its instances are apps, pass one of them. "),
+    ],
+)
+def test_an_interface_that_cannot_be_told_can_be_said(app: Any, meant: str) -> None:
     assert refused(lambda: Client(app)) == (
         "unknown-interface",
-        f"It cannot be told whether {app!r} is an ASGI or a WSGI app. {HOW}",
+        f"It cannot be told whether {app!r} is an ASGI or a WSGI app. {meant}{HOW}",
     )
 
 
