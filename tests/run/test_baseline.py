@@ -426,10 +426,16 @@ def test_a_baseline_that_is_not_there_is_refused(suite: pytest.Pytester) -> None
     )
 
 
+REPAIR = "Put it right, or remove the file and write it anew with --lifecycle-update."
+"""Writing alone would be refused, too."""
+
 EDITED = {
-    "truncated": (lambda text: text[:-20], "is no JSON: *"),
+    "truncated": (lambda text: text[:-20], f"is no JSON: *. {REPAIR}"),
     "newer": (lambda text: text.replace('"schema": 1', '"schema": 2'), "has the schema 2; *reads 1. Use the version *"),
-    "conflict": (lambda text: f"<<<<<<< HEAD\n{text}>>>>>>> other\n", "holds marks of a merge conflict. *"),
+    "conflict": (
+        lambda text: f"<<<<<<< HEAD\n{text}>>>>>>> other\n",
+        "holds marks of a merge conflict. Resolve it first. Write *",
+    ),
     "twice": (
         lambda text: text.replace("test_orders[1]", "test_order"),
         "*the key 'test_shop.py::test_order' stands twice*",
@@ -448,7 +454,7 @@ EDITED = {
     ),
     "other part": (lambda text: text.replace('"fixtures"', '"fixture"'), "has a part 'fixture', which is none of *"),
     "no list": (lambda text: '{"schema": 1, "tests": {"test_a": {}}}', "has no list of requests for test_a*"),
-    "no object": (lambda text: "[]", "holds no JSON object. *"),
+    "no object": (lambda text: "[]", f"holds no JSON object. {REPAIR}"),
 }
 
 
