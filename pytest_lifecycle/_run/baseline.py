@@ -7,7 +7,7 @@ up.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, final
 
@@ -19,7 +19,7 @@ from .._suite.causes import ASPECTS, COMPARED, LOST, Nearby
 from .._suite.changes import CHANGED, NEW, VANISHED, Comparison, Finding, Group, titled
 from .._suite.files import FileProblem, short
 from .._suite.lines import Line, line_of
-from .._suite.record import path_of, record_of
+from .._suite.record import TEARDOWN, path_of, record_of
 from .collecting import Collecting
 from .options import named_baseline
 from .saying import say
@@ -39,7 +39,7 @@ FINISHED: Final = pytest.StashKey[bool]()
 """Whether a test's function ran to its end, so that what it did not ask for has vanished."""
 
 NEARBY: Final = pytest.StashKey[dict[str, Nearby]]()
-"""The routes that nearly took a test's requests, by path."""
+"""The routes that nearly took a test's requests, by method and path."""
 
 LENGTH: Final = 1000
 """How many characters a line of a report has at most."""
@@ -132,23 +132,24 @@ class Baselining:
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Fail a test that passed, and whose requests have changed."""
         result = yield
-        item.stash[FOUND] = self._compare(item)
+        item.stash[FOUND] = self._compare(item, [line for line in self._expected(item) if line.when == TEARDOWN])
         failing = [finding for finding in item.stash[FOUND] if finding.fails]
         if failing:
             self._raised = pytest.fail.Exception(self._told(failing), pytrace=False)
             raise self._raised
         return result
 
-    def _compare(self, item: pytest.Item) -> list[Finding]:
+    def _compare(self, item: pytest.Item, awaited: Collection[Line]) -> list[Finding]:
         """Compare what a test has asked for so far; what it may yet ask for has not vanished."""
-        return [finding for finding in self._compare_all(item) if finding.kind != VANISHED]
+        return [finding for finding in self._compare_all(item, awaited) if finding.kind != VANISHED]
 
-    def _compare_all(self, item: pytest.Item) -> list[Finding]:
+    def _compare_all(self, item: pytest.Item, awaited: Collection[Line]) -> list[Finding]:
         return self._comparison.findings(
             self._collecting.nodeid_of(item),
             self._expected(item),
             self._collecting.of(item),
             nearby=_nearby_of(item),
+            awaited=awaited,
         )
 
     def _expected(self, item: pytest.Item) -> tuple[Line, ...]:
@@ -157,7 +158,9 @@ class Baselining:
     def pytest_lifecycle_trace(self, item: pytest.Item, trace: Trace) -> None:
         """Keep what the router had instead for a request which no route took, where one was expected to."""
         if trace.outcome in LOST and line_of(record_of(trace)) not in self._expected(item):
-            _nearby_of(item)[path_of(trace)] = Nearby(next(iter(trace.nearest), None), _named(trace))
+            _nearby_of(item)[f"{trace.method} {path_of(trace)}"] = Nearby(
+                next(iter(trace.nearest), None), _named(trace)
+            )
 
     def _told(self, findings: Iterable[Finding]) -> str:
         lines = [shown(f"lifecycle: {_WORDS[finding.kind]}{finding}", LENGTH) for finding in findings]
@@ -173,7 +176,7 @@ class Baselining:
         if report.when == "call":
             item.stash[FINISHED] = report.passed or is_ours or hasattr(report, "wasxfail")
         if report.failed and not is_ours and report.when != "teardown":
-            item.stash[FOUND] = self._compare(item)
+            item.stash[FOUND] = self._compare(item, self._expected(item))
             changed = [finding for finding in item.stash[FOUND] if finding.fails]
             if changed:
                 report.sections.append((SECTION, self._told(changed)))
@@ -188,7 +191,7 @@ class Baselining:
         lines = {finding.seen for finding in told}
         is_finished = item.stash.get(FINISHED, False)
         yield from told
-        for finding in self._compare_all(item):
+        for finding in self._compare_all(item, () if is_finished else self._expected(item)):
             if is_finished if finding.kind == VANISHED else finding.seen not in lines:
                 yield finding
         item.stash[FOUND], item.stash[FINISHED] = [], False  # the test may be run again
@@ -218,7 +221,9 @@ class Baselining:
         is_whole = self._baseline.tests.keys() <= suite.tests.keys() - suite.unfinished
         for name in {**expected, **suite.fixtures} if is_whole else suite.fixtures:
             records = suite.fixtures.get(name, {})
-            for finding in self._comparison.findings(name, expected.get(name, ()), records, is_fixture=True):
+            lines = expected.get(name, ())
+            awaited = () if is_whole else lines
+            for finding in self._comparison.findings(name, lines, records, is_fixture=True, awaited=awaited):
                 if is_whole or finding.kind != VANISHED:
                     yield finding
 
@@ -259,5 +264,6 @@ def _listed(title: str, groups: list[Group]) -> Iterator[str]:
     yield title
     for group in groups[:LIMIT]:
         yield shown(f"  {group}", LENGTH)
+        yield from (shown(f"    of these: {part}", LENGTH) for part in group.parts[:LIMIT])
     if len(groups) > LIMIT:
         yield f"  and {len(groups) - LIMIT} more"

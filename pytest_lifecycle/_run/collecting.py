@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 import pytest
 
 from .._collect import deliver
-from .._suite.record import Record, record_of
+from .._suite.record import TEARDOWN, Record, record_of
 from .._suite.suite import Suite
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class Collecting:
         self._is_worker = is_worker
         self._item: pytest.Item | None = None
         self._fixture = ""
+        self._when: str | None = None
 
     @property
     def fixture(self) -> str:
@@ -84,9 +85,20 @@ class Collecting:
         finally:
             self._item = None
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self) -> None:
+        """Note that a test begins, or begins again."""
+        self._when = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self) -> None:
+        """Note that a test's function has ended."""
+        self._when = TEARDOWN
+
     def pytest_lifecycle_trace(self, item: pytest.Item, trace: Trace) -> None:
         """Keep what is to be kept of a request."""
-        item.stash.setdefault(REQUESTS, {}).setdefault(self._fixture, []).append(record_of(trace))
+        record = record_of(trace, None if self._fixture else self._when)
+        item.stash.setdefault(REQUESTS, {}).setdefault(self._fixture, []).append(record)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:

@@ -148,7 +148,7 @@ class Recording:
             old = _known(self._path)  # once more: another run may have written in the meantime
             gone = {nodeid for nodeid in old.tests if self._collected.lacks(nodeid, config)}
             new = old.merged(seen, gone)
-            if new != old or not self._path.exists():
+            if text_of(new) != text_of(old) or not self._path.exists():
                 write_whole(self._path, text_of(new))
         kept = suite.unfinished & old.tests.keys()
         left_out = {nodeid for nodeid in suite.unfinished - kept if suite.tests[nodeid]}

@@ -113,8 +113,9 @@ def _told_of(broken: Broken) -> tuple[str, ...]:
 
 def _told(group: Group) -> tuple[str, ...]:
     prefix = "" if group.kind == CHANGED else f"{group.kind}: "
+    parts = [f"of these: {part}" for part in group.parts]
     consequences = ", ".join(group.findings[0].consequences)
-    lines = [f"{prefix}{group}", *([consequences] if consequences else []), f"first in {group.findings[0].maker}"]
+    lines = [f"{prefix}{group}", *(parts or filter(None, [consequences])), f"first in {group.findings[0].maker}"]
     return tuple(shown(ACTIVE.get().text(line), LENGTH) for line in lines)
 
 

@@ -20,6 +20,7 @@ SCHEMA: Final = 1
 """The version of the schema; it grows when a key changes its meaning or goes."""
 
 REMEDY: Final = "Write it with --lifecycle-update."
+REPAIR: Final = "Put it right, or remove the file and write it anew with --lifecycle-update."
 
 Lines = dict[str, tuple[Line, ...]]
 """Different lines in the order of the file, by who asked: a test or a fixture."""
@@ -118,7 +119,7 @@ def read(path: Path) -> Baseline:
     Raises:
         FileProblem: It cannot be read, is of another version, or somebody made something else of it.
     """
-    data = read_object(path, "baseline", REMEDY)
+    data = read_object(path, "baseline", REMEDY, REPAIR)
     if data.get("schema") != SCHEMA:
         raise _problem(
             path,
@@ -165,6 +166,5 @@ def _read_line(path: Path, which: str, values: object, stacks: Mapping[str, tupl
         raise _problem(path, f"has a request that cannot be read, {which}: {error}") from error
 
 
-def _problem(path: Path, what: str, remedy: str = "") -> FileProblem:
-    remedy = remedy or "Put it right, or remove the file and write it anew with --lifecycle-update."
+def _problem(path: Path, what: str, remedy: str = REPAIR) -> FileProblem:
     return FileProblem(f"The baseline {path} {what}. {remedy}", slug="file-not-read")

@@ -37,6 +37,9 @@ LOST: Final = {
 }
 """What the router said instead of choosing a route."""
 
+ROUTED: Final = frozenset({"redirected", "method_not_allowed"})
+"""What the router said of a request that was near a route."""
+
 IMPLIED: Final = frozenset({"validation", "not_found", "method"})
 """The refusals that another cause tells already."""
 
@@ -73,14 +76,17 @@ def causes_of(before: Line, after: Line, record: Record, nearby: Nearby | None =
         record: A request that it was seen of.
         nearby: What the router had instead, where it chose no route.
     """
+    answered = list(_answered(before, after))
+    crashed = after.outcome == "error"  # which may be why it is no longer answered as it was
     told = [
-        *_middleware(before, after, record),
+        *_middleware(before, after, *_gates(before, record)),
         *_route(before, after),
-        *_nearby(before, nearby),
+        *_nearby(before, after, nearby),
         *_not_reached(before, after),
-        *_answered(before, after),
+        *([] if crashed else answered),
         *_invalid(before, after),
         *_exception(before, after, record),
+        *(answered if crashed else []),
         *_dependencies(before, after),
         *_refusal(before, after),
         *_redirect(before, after),
@@ -88,6 +94,15 @@ def causes_of(before: Line, after: Line, record: Record, nearby: Nearby | None =
     ]
     ended = _ended(before, after)
     return [*told, ended] if ended else told or ["the path that it took has changed"]
+
+
+def cause_otherwise(before: Line, after: Line, record: Record) -> str:
+    """Say how a main cause is told of requests that no middleware stopped; empty where it is not about middleware.
+
+    Of one that a middleware stopped it is not known whether what is missing is gone, or inside of it now.
+    """
+    is_main = any(_middleware(before, after, *_gates(before, record)))
+    return next(_middleware(before, after, None, None), "") if is_main else ""
 
 
 def _ended(before: Line, after: Line) -> str:
@@ -105,10 +120,8 @@ def _status(line: Line) -> str:
 # -- one kind of change each
 
 
-def _middleware(before: Line, after: Line, record: Record) -> Iterator[str]:
+def _middleware(before: Line, after: Line, former_gate: str | None, gate: str | None) -> Iterator[str]:
     removed, added = without(before.middleware, after.middleware), without(after.middleware, before.middleware)
-    gate = record.stopped_by[-1] if record.stopped_by else None
-    former_gate = before.refused_by if before.outcome == "short_circuited" else None
     if added and not _is_short_of(before, after):
         place = f"now {_run(added)} before {former_gate}" if former_gate in after.middleware else "added"
         yield f"middleware {listed(added)} {place}"
@@ -121,6 +134,12 @@ def _middleware(before: Line, after: Line, record: Record) -> Iterator[str]:
     order = moved(before.middleware, after.middleware, "middleware")
     if order:
         yield order
+
+
+def _gates(before: Line, record: Record) -> tuple[str | None, str | None]:
+    """Give the middleware that stopped a request as it was recorded, and the one that stopped it now."""
+    was_stopped = before.outcome == "short_circuited"
+    return (before.refused_by or before.answered_by) if was_stopped else None, next(reversed(record.stopped_by), None)
 
 
 def _not_reached(before: Line, after: Line) -> Iterator[str]:
@@ -141,8 +160,9 @@ def _is_short_of(short: Line, long: Line) -> bool:
 
 def _route(before: Line, after: Line) -> Iterator[str]:
     if before.route == after.route:
-        return
-    if after.route is None:
+        if before.outcome in ROUTED and after.outcome in LOST and before.outcome != after.outcome:
+            yield LOST[after.outcome]
+    elif after.route is None:
         if after.outcome == "redirected":
             yield f"the router redirects it to {after.redirect} now"
         elif after.outcome in LOST:
@@ -158,8 +178,8 @@ def _route(before: Line, after: Line) -> Iterator[str]:
         yield f"the route {after.request} takes it now"
 
 
-def _nearby(before: Line, nearby: Nearby | None) -> Iterator[str]:
-    if nearby is None:
+def _nearby(before: Line, after: Line, nearby: Nearby | None) -> Iterator[str]:
+    if nearby is None or after.outcome not in LOST or before.outcome == after.outcome:
         return
     nearest, asked = nearby.nearest, before.route or before.path or ""
     if nearest is not None and are_similar(nearest.partition(" ")[0], asked):
@@ -202,6 +222,8 @@ def _invalid(before: Line, after: Line) -> Iterator[str]:
 
 def _exception(before: Line, after: Line, record: Record) -> Iterator[str]:
     if before.exception == after.exception:
+        if after.exception is not None and after.outcome == "error" != before.outcome:
+            yield f"{after.exception} is no longer handled"
         return
     if after.exception is None:
         if after.outcome in ("handled", "error") or before.outcome == "error":
@@ -217,7 +239,7 @@ def _exception(before: Line, after: Line, record: Record) -> Iterator[str]:
 def _dependencies(before: Line, after: Line) -> Iterator[str]:
     gone, added = without(before.dependencies, after.dependencies), without(after.dependencies, before.dependencies)
     is_same = before.outcome == after.outcome and before.route == after.route
-    if after.outcome in LOST:
+    if after.outcome in LOST and not is_same:
         return
     if gone and (is_same or after.outcome == "handled" or before.refused_by in gone):
         yield f"{_quoted(gone)} no longer {_run(gone)}"
@@ -241,12 +263,8 @@ def _refusal(before: Line, after: Line) -> Iterator[str]:
         return
     is_told, was_told = after.refusal in IMPLIED, before.refusal in IMPLIED
     if after.refusal is None or is_told:
-        if (
-            before.refusal is not None
-            and not was_told
-            and before.refused_by in _steps(after)
-            and after.outcome not in LOST
-        ):
+        is_routed = after.outcome not in (*LOST, "redirected")
+        if before.refusal is not None and not was_told and is_routed and before.refused_by not in _gone(before, after):
             yield f"no longer refused by {_refused(before)}"
     elif before.refusal is None or was_told:
         yield f"now refused by {_refused(after)}"
@@ -254,9 +272,9 @@ def _refusal(before: Line, after: Line) -> Iterator[str]:
         yield f"refused by {_refused(after)}, was by {_refused(before)}"
 
 
-def _steps(line: Line) -> tuple[str | None, ...]:
-    """Give what may still say no; nobody in particular may, too."""
-    return (*line.middleware, *line.dependencies, line.handler, None)
+def _gone(before: Line, after: Line) -> list[str]:
+    """Give what does not run any more, which is told as such."""
+    return without(before.middleware, after.middleware) + without(before.dependencies, after.dependencies)
 
 
 def _refused(line: Line) -> str:

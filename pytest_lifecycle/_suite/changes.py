@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Self, final
 
-from .causes import Nearby, aspects_of, causes_of
+from .causes import Nearby, aspects_of, cause_otherwise, causes_of
 from .layers import listed
 from .lines import Line
 from .pairing import Seen, pairs_of, seen_of
@@ -33,8 +33,9 @@ class Finding:
         count: How many requests it stands for.
         source: The file and the first line of the handler, such as ``"/shop/main.py:12"``; None where it did not run.
         is_fixture: Whether a fixture makes the request, of a wider scope than a test.
-        seen: What tells requests of one test apart: the line as it was seen.
+        seen: What tells requests of one test apart: the line as it was seen; where it is another's, too, as recorded.
         handler: The handler that ran when it was recorded; of a new one, the one that ran.
+        otherwise: How its main cause is told of requests that no middleware stopped; empty where there is no such way.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Finding:
     is_fixture: bool = False
     seen: str = ""
     handler: str | None = None
+    otherwise: str = ""
 
     def __str__(self) -> str:
         return f"{self.request}: {self.told}"
@@ -90,6 +92,7 @@ class Comparison:
         *,
         is_fixture: bool = False,
         nearby: Mapping[str, Nearby] | None = None,
+        awaited: Collection[Line] = (),
     ) -> list[Finding]:
         """Compare what one test or fixture asked for with what is expected of it.
 
@@ -98,14 +101,19 @@ class Comparison:
             expected: Its lines in the baseline.
             records: Its requests.
             is_fixture: Whether it is a fixture.
-            nearby: What the router had instead of a route for a request, by its path.
+            nearby: What the router had instead of a route for a request, by its method and path.
+            awaited: The lines that may yet be asked for.
         """
-        pairs = pairs_of(expected, seen_of(records))
+        pairs = pairs_of(expected, seen_of(records), awaited)
         told: dict[str, Finding] = {}
         for before, seen in pairs.changed:
             finding = self._changed(maker, before, seen, nearby or {})
             if finding is not None and not (finding.seen in told and told[finding.seen].fails >= finding.fails):
                 told[finding.seen] = finding  # of two lines that became one, the first that fails
+        for before, seen in pairs.joined:
+            finding = self._changed(maker, before, seen, nearby or {})
+            if finding is not None:
+                told[repr(before)] = replace(finding, seen=repr(before))
         found = [
             *told.values(),
             *(self._new(maker, seen) for seen in pairs.new),
@@ -118,7 +126,7 @@ class Comparison:
         if not aspects:
             return None
         first = seen.records[0]
-        cause, *consequences = causes_of(before, seen.line, first, nearby.get(first.path))
+        cause, *consequences = causes_of(before, seen.line, first, nearby.get(f"{first.method} {first.path}"))
         return Finding(
             CHANGED,
             maker,
@@ -131,6 +139,7 @@ class Comparison:
             first.source,
             seen=repr(seen.line),
             handler=before.handler,
+            otherwise=cause_otherwise(before, seen.line, first),
         )
 
     def _new(self, maker: str, seen: Seen) -> Finding:
@@ -193,6 +202,17 @@ class Group:
         """Whether one of them is a failure."""
         return any(finding.fails for finding in self.findings)
 
+    @property
+    def parts(self) -> list[Group]:
+        """What some of the requests show besides the cause, where others show it alone: it may be another cause."""
+        if all(finding.consequences for finding in self.findings):
+            return []
+        return grouped(
+            replace(finding, cause=finding.consequences[0], consequences=(), otherwise="")
+            for finding in self.findings
+            if finding.consequences
+        )
+
 
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
@@ -200,10 +220,13 @@ def _counted(number: int, noun: str) -> str:
 
 def grouped(findings: Iterable[Finding]) -> list[Group]:
     """Put findings of one cause together, those of the most requests first; new and vanished requests one by one."""
+    findings = list(findings)
+    causes = {finding.cause for finding in findings if finding.kind == CHANGED}
     groups: dict[tuple[str, str, str], list[Finding]] = {}
     for finding in findings:
         request = "" if finding.kind == CHANGED else finding.request
-        groups.setdefault((finding.kind, finding.cause, request), []).append(finding)
+        cause = finding.otherwise if finding.otherwise in causes else finding.cause
+        groups.setdefault((finding.kind, cause, request), []).append(finding)
     found = [Group(kind, cause, tuple(members)) for (kind, cause, _), members in groups.items()]
     return sorted(found, key=lambda group: (-group.count, str(group)))
 

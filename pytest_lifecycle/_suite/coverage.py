@@ -164,7 +164,7 @@ def coverage_of(records: Iterable[Record], declared: Declared, *, omit: Iterable
     unrouted: Counter[str] = Counter()
     for record in records:
         _pass(record, middleware)
-        if record.route is None:
+        if record.route is None or rows.is_mount(_route_of(record)):
             unrouted[record.outcome] += 1
             rows.refused_early(record)
         elif not _is_omitted(_route_of(record), omitted):
@@ -202,7 +202,14 @@ class _Rows:
         for route in declared:
             self._rows.setdefault((route.method, route.pattern), RouteCoverage(route))
         self._patterns = {pattern for _, pattern in self._rows}
+        self._mounts = {
+            pattern[:at] for pattern in self._patterns for at in range(1, len(pattern)) if pattern[at] == "/"
+        }
         self._fitting: dict[tuple[str, str], list[RouteCoverage]] = {}
+
+    def is_mount(self, route: DeclaredRoute) -> bool:
+        """Whether it only leads to routes: what stands around those answered, before a router in it saw the request."""
+        return route.handler is None and route.pattern in self._mounts - self._patterns
 
     def sorted(self) -> list[RouteCoverage]:
         """Give them by their patterns."""

@@ -81,13 +81,14 @@ def size_of(path: Path) -> int:
         return 0
 
 
-def read_object(path: Path, what: str, remedy: str) -> dict[str, Any]:
+def read_object(path: Path, what: str, remedy: str, repair: str) -> dict[str, Any]:
     """Read a file that holds one JSON object.
 
     Args:
         path: The file.
         what: What it should be, for the message: ``"baseline"``.
-        remedy: What to do where it is none, as a sentence.
+        remedy: What to do where there is none, as a sentence.
+        repair: What to do where the file is something else.
 
     Raises:
         FileProblem: It is not there, cannot be read, or holds something else.
@@ -97,7 +98,7 @@ def read_object(path: Path, what: str, remedy: str) -> dict[str, Any]:
     except FileNotFoundError:
         raise FileProblem(f"There is no {what} {path}. {remedy}", slug="file-not-read") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise FileProblem(f"The {what} {path} cannot be read: {error}. {remedy}", slug="file-not-read") from error
+        raise FileProblem(f"The {what} {path} cannot be read: {error}. {repair}", slug="file-not-read") from error
     if any(line.startswith(("<<<<<<< ", ">>>>>>> ")) for line in text.splitlines()):
         raise FileProblem(
             f"The {what} {path} holds marks of a merge conflict. Resolve it first. {remedy}", slug="file-not-read"
@@ -105,9 +106,9 @@ def read_object(path: Path, what: str, remedy: str) -> dict[str, Any]:
     try:
         found = json.loads(text, object_pairs_hook=_object)
     except ValueError as error:
-        raise FileProblem(f"The {what} {path} is no JSON: {error}. {remedy}", slug="file-not-read") from error
+        raise FileProblem(f"The {what} {path} is no JSON: {error}. {repair}", slug="file-not-read") from error
     if not isinstance(found, dict):
-        raise FileProblem(f"The {what} {path} holds no JSON object. {remedy}", slug="file-not-read")
+        raise FileProblem(f"The {what} {path} holds no JSON object. {repair}", slug="file-not-read")
     return found
 
 

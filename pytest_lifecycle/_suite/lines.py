@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, Self, final
 
 from .patterns import fits
-from .record import Record
+from .record import TEARDOWN, Record
 from .volatile import normalised
 
 
@@ -33,6 +33,7 @@ class Line:
         invalid: Where validation found something wrong.
         redirect: Where a redirect leads to, ids replaced as in `path`.
         exception: The class of the exception that became the answer or left the app.
+        when: As on `Record`; two requests that differ only in it are one line.
     """
 
     method: str
@@ -49,6 +50,7 @@ class Line:
     invalid: tuple[str, ...] = ()
     redirect: str | None = None
     exception: str | None = None
+    when: str | None = field(default=None, compare=False, repr=False)
 
     @property
     def request(self) -> str:
@@ -100,7 +102,7 @@ class Line:
 
 
 ASKED: Final = ("route", "path")
-PLAIN: Final = ("status", "outcome", "handler", "refusal", "refused_by", "answered_by", "redirect", "exception")
+PLAIN: Final = ("status", "outcome", "handler", "refusal", "refused_by", "answered_by", "redirect", "exception", "when")
 LISTS: Final = ("dependencies", "invalid")
 
 
@@ -125,6 +127,7 @@ _WANTED: Final = {
     **dict.fromkeys((*PLAIN, "stack"), (_is_text, "a text")),
     **dict.fromkeys(LISTS, (_is_list, "a list of texts")),
     "status": (_is_number, "a number"),
+    "when": (TEARDOWN.__eq__, f"{TEARDOWN!r}"),
 }
 
 
@@ -146,6 +149,7 @@ def line_of(record: Record) -> Line:
         invalid=tuple(sorted({_place(where) for where in record.invalid})),
         redirect=None if record.redirect is None else normalised(record.redirect),
         exception=record.exception,
+        when=record.when,
     )
 
 
@@ -159,8 +163,12 @@ def lines_of(records: Iterable[Record]) -> tuple[Line, ...]:
 
 
 def in_order(lines: Iterable[Line]) -> tuple[Line, ...]:
-    """Give each different line once, in the order of the file."""
-    return tuple(sorted(set(lines), key=_key))
+    """Give each different line once, in the order of the file: what comes in a teardown, too, as what comes earlier."""
+    found: dict[Line, Line] = {}
+    for line in lines:
+        if line not in found or line.when is None:
+            found[line] = line
+    return tuple(sorted(found.values(), key=_key))
 
 
 def _key(line: Line) -> tuple[object, ...]:
@@ -168,7 +176,7 @@ def _key(line: Line) -> tuple[object, ...]:
     return (path, line.method, line.route is None, *(_sortable(getattr(line, name)) for name in _REST))
 
 
-_REST: Final = tuple(field.name for field in fields(Line) if field.name not in ("method", "route"))
+_REST: Final = tuple(each.name for each in fields(Line) if each.name not in ("method", "route", "when"))
 
 
 def _sortable(value: object) -> tuple[bool, object]:

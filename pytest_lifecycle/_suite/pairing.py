@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, final
 
@@ -32,11 +32,13 @@ class Pairs(NamedTuple):
 
     Attributes:
         changed: Those that are the same request, and not the same any more.
+        joined: Likewise, where the request is now as another recorded one is.
         new: Those that nothing was expected of.
         vanished: Those that were not seen.
     """
 
     changed: list[tuple[Line, Seen]]
+    joined: list[tuple[Line, Seen]]
     new: list[Seen]
     vanished: list[Line]
 
@@ -49,11 +51,17 @@ def seen_of(records: Iterable[Record]) -> list[Seen]:
     return [Seen(line, tuple(groups[line])) for line in in_order(groups)]
 
 
-def pairs_of(expected: Iterable[Line], seen: Iterable[Seen]) -> Pairs:
+def pairs_of(expected: Iterable[Line], seen: Iterable[Seen], awaited: Collection[Line] = ()) -> Pairs:
     """Find out which request is which: equal ones first, then the most alike.
 
     What is left over joins a pair that has changed, where it is the same request, too: two requests that differed may
-    both end the same way now, and two that did not may end differently.
+    both end the same way now, and two that did not may end differently. Or it ends now as others do that have not
+    changed, where there are more of those than one.
+
+    Args:
+        expected: The lines that are recorded.
+        seen: The requests.
+        awaited: The recorded lines that may yet be asked for: these do not end as others do.
     """
     expected, seen = list(expected), list(seen)
     lines = {group.line for group in seen}
@@ -62,17 +70,37 @@ def pairs_of(expected: Iterable[Line], seen: Iterable[Seen]) -> Pairs:
     partners = _best(sorted(_likenesses(recorded, fresh)), fresh)
     changed = sorted(partners)
     new = sorted(set(range(len(fresh))) - {at for _, at in partners})
-    vanished = sorted(set(range(len(recorded))) - {line for line, _ in partners})
+    vanished = [recorded[line] for line in sorted(set(range(len(recorded))) - {line for line, _ in partners})]
+    known = [group for group in seen if group.line in set(expected)]
+    joined = dict(_joined([line for line in vanished if line not in awaited], known))
     return Pairs(
         [(recorded[line], fresh[at]) for line, at in changed],
+        list(joined.items()),
         [fresh[at] for at in new],
-        [recorded[line] for line in vanished],
+        [line for line in vanished if line not in joined],
     )
+
+
+def _joined(vanished: Sequence[Line], known: Sequence[Seen]) -> Iterator[tuple[Line, Seen]]:
+    """Find the lines that were asked for and end as another one does: the first request of a group is that one's."""
+    left = {group.line: len(group.records) - 1 for group in known}
+    for line in vanished:
+        for group in known:
+            asking = [record for record in group.records if _is_for(line, group.line, record)]
+            if asking and left[group.line]:
+                left[group.line] -= 1
+                yield line, Seen(group.line, (asking[-1],))
+                break
+
+
+def _is_for(line: Line, other: Line, record: Record) -> bool:
+    """Whether a request that is recorded as another line is for what this line is for, too."""
+    return line.method == other.method and (line.request == other.request or _is_asked_for(line, record.path))
 
 
 class _Likeness(NamedTuple):
     rank: int
-    differences: int
+    differences: tuple[int, int]
     line: int
     seen: int
 
@@ -122,5 +150,9 @@ def _is_asked_for(line: Line, path: str) -> bool:
     return line.route is not None and fits(line.route, path)
 
 
-def _differences(one: Line, other: Line) -> int:
-    return sum(getattr(one, name) != getattr(other, name) for name in Line.__slots__)
+def _differences(one: Line, other: Line) -> tuple[int, int]:
+    """Say in how many things two differ, and in how many names."""
+    differing = [(getattr(one, name), getattr(other, name)) for name in Line.__slots__]
+    differing = [values for values in differing if values[0] != values[1]]
+    names = [values for values in differing if isinstance(values[0], tuple)]
+    return len(differing), sum(len(set(before) ^ set(after)) for before, after in names)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Self, final
+from typing import TYPE_CHECKING, Any, Final, Self, final
 
 from .._show.secrets import redactor_of
 from .._trace.facts import Outcome
@@ -13,6 +13,10 @@ from .._trace.story import handler_of
 
 if TYPE_CHECKING:
     from .._trace.trace import Trace
+
+
+TEARDOWN: Final = "teardown"
+"""When a test's requests are made that come after its function."""
 
 
 @final
@@ -42,6 +46,7 @@ class Record:
         raised_in: The step that raised it.
         is_anonymous: As `Trace.is_anonymous`.
         source: The file and the first line of the handler, such as ``"/shop/main.py:12"``.
+        when: `TEARDOWN` for what a test asks for after its function has ended; None for what it asks for earlier.
     """
 
     protocol: str
@@ -65,6 +70,7 @@ class Record:
     raised_in: str | None = None
     is_anonymous: bool = True
     source: str | None = None
+    when: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Give it as JSON and execnet can hold it; what is empty is left out."""
@@ -85,7 +91,7 @@ class Record:
 _NEEDED = frozenset({"protocol", "method", "path", "status", "outcome", "is_anonymous"})
 
 
-def record_of(trace: Trace) -> Record:
+def record_of(trace: Trace, when: str | None = None) -> Record:
     """Take from a trace what is kept of it, secrets redacted."""
     raised = [error for error in trace.exceptions if error.handled_by is None or not error.is_answer]
     location = trace.headers.get("location") if trace.status is not None and 300 <= trace.status < 400 else None
@@ -100,7 +106,9 @@ def record_of(trace: Trace) -> Record:
         handler=trace.handler,
         middleware=tuple(trace.middleware),
         middleware_out=tuple(trace.middleware_out),
-        stopped_by=tuple(span.name for span in trace.spans(Kind.MIDDLEWARE) if span.short_circuited),
+        stopped_by=tuple(
+            span.name for span in trace.spans(Kind.MIDDLEWARE) if span.short_circuited and not span.builtin
+        ),
         dependencies=tuple(trace.dependencies),
         refusal=None if trace.refusal is None else str(trace.refusal),
         refused_by=trace.refused_by,
@@ -113,6 +121,7 @@ def record_of(trace: Trace) -> Record:
         raised_in=raised[-1].raised_in if raised else None,
         is_anonymous=trace.is_anonymous,
         source=source_of(trace),
+        when=when,
     )
 
 

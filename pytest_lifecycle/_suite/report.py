@@ -15,6 +15,8 @@ from .suite import Suite
 SCHEMA: Final = 1
 """The version of the schema; it grows when a key changes its meaning or goes."""
 
+REMEDY: Final = "Write it with --lifecycle-report=json:PATH."
+
 
 def to_json(suite: Suite) -> dict[str, Any]:
     """Give a run as JSON-safe data, sorted: the same for the same requests, in whatever order tests ran."""
@@ -46,7 +48,7 @@ def read(path: Path) -> Suite:
     Raises:
         FileProblem: It cannot be read, or is no report, or one of a newer version.
     """
-    data = read_object(path, "report", "Write one with --lifecycle-report=json:PATH.")
+    data = read_object(path, "report", REMEDY, REMEDY)
     if data.get("schema") != SCHEMA:
         raise FileProblem(
             f"The report {path} has the schema {data.get('schema')!r}; this version of the plugin reads {SCHEMA}."
@@ -58,7 +60,7 @@ def read(path: Path) -> Suite:
         _fill(suite, data)
     except (TypeError, AttributeError, KeyError) as error:
         raise FileProblem(
-            f"The report {path} is none that the plugin wrote: {error}. Write it with --lifecycle-report=json:PATH.",
+            f"The report {path} is none that the plugin wrote: {error}. {REMEDY}",
             slug="file-not-read",
         ) from error
     return suite

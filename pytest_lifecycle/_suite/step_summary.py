@@ -118,6 +118,8 @@ def _rules(run: Run) -> Iterator[str]:
 def _baseline(run: Run) -> Iterator[str]:
     for title, groups in titled(run.findings or ()):
         yield from (title, "")
-        yield from (f"- {plain(shown(str(group), LENGTH))}" for group in groups)
+        for group in groups:
+            yield f"- {plain(shown(str(group), LENGTH))}"
+            yield from (f"  - of these: {plain(shown(str(part), LENGTH))}" for part in group.parts)
         yield ""
     yield "Where this is as it should be, write it with `--lifecycle-update`."

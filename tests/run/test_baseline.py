@@ -57,7 +57,7 @@ def test_nothing():
 
 ORDER = {"route": "GET /orders/{order_id:int}", "status": 200, "outcome": "handled", "handler": "order"}
 LOGIN = {"route": "GET /login", "status": 200, "outcome": "handled", "handler": "login"}
-LOGOUT = {"route": "GET /logout", "status": 200, "outcome": "handled", "handler": "logout"}
+LOGOUT = {"route": "GET /logout", "status": 200, "outcome": "handled", "handler": "logout", "when": "teardown"}
 
 BASELINE = f"""{{
 "schema": 1,
@@ -426,10 +426,16 @@ def test_a_baseline_that_is_not_there_is_refused(suite: pytest.Pytester) -> None
     )
 
 
+REPAIR = "Put it right, or remove the file and write it anew with --lifecycle-update."
+"""Writing alone would be refused, too."""
+
 EDITED = {
-    "truncated": (lambda text: text[:-20], "is no JSON: *"),
+    "truncated": (lambda text: text[:-20], f"is no JSON: *. {REPAIR}"),
     "newer": (lambda text: text.replace('"schema": 1', '"schema": 2'), "has the schema 2; *reads 1. Use the version *"),
-    "conflict": (lambda text: f"<<<<<<< HEAD\n{text}>>>>>>> other\n", "holds marks of a merge conflict. *"),
+    "conflict": (
+        lambda text: f"<<<<<<< HEAD\n{text}>>>>>>> other\n",
+        "holds marks of a merge conflict. Resolve it first. Write *",
+    ),
     "twice": (
         lambda text: text.replace("test_orders[1]", "test_order"),
         "*the key 'test_shop.py::test_order' stands twice*",
@@ -448,7 +454,7 @@ EDITED = {
     ),
     "other part": (lambda text: text.replace('"fixtures"', '"fixture"'), "has a part 'fixture', which is none of *"),
     "no list": (lambda text: '{"schema": 1, "tests": {"test_a": {}}}', "has no list of requests for test_a*"),
-    "no object": (lambda text: "[]", "holds no JSON object. *"),
+    "no object": (lambda text: "[]", f"holds no JSON object. {REPAIR}"),
 }
 
 
@@ -600,4 +606,103 @@ def test_where_a_handler_went_and_which_guard_no_longer_answers(
     lines = run(project).outlines
     assert [line for line in lines if line.startswith("lifecycle: POST")] == [
         f"lifecycle: POST /<int:number>/update: {said}" for said in told
+    ]
+
+
+TWICE = """
+import pytest
+from blog import app
+
+USER = {"authorization": "Bearer ada"}
+
+@pytest.fixture
+def leaving():
+    yield
+    app.test_client().post("/1/update")
+
+def ask(*headers):
+    for each in headers:
+        app.test_client().post("/1/update", headers=each)
+
+def test_both():
+    ask(USER, {})
+
+def test_at_the_end(leaving):
+    ask(USER, USER)
+
+def test_broken(leaving):
+    ask(USER, USER)
+    assert app is None
+    ask({})
+"""
+
+
+@pytest.mark.parametrize("arguments", [(), ("-p", "xdist", "-n2")], ids=["here", "in workers"])
+def test_a_guard_that_is_gone_fails_the_test_that_asked_with_a_user_and_without(
+    project: pytest.Pytester, arguments: tuple[str, ...]
+) -> None:
+    """Both requests end now as one is recorded; what is recorded of a fixture's end may yet come."""
+    project.syspathinsert()
+    project.makepyfile(blog=BLOG, test_blog=TWICE.replace("assert app is None", "pass"))
+    update(project)
+    (project.path / "test_blog.py").write_text(TWICE)
+    result = run(project, *arguments)
+    result.assert_outcomes(passed=2, failed=1)
+    assert not [line for line in result.outlines if line.startswith("lifecycle: POST")]
+    project.makepyfile(blog=BLOG.replace("@login_required\n", ""))
+    result = run(project, *arguments)
+    result.assert_outcomes(passed=1, failed=2)
+    assert [line for line in result.outlines if line.startswith("lifecycle: POST")] == [
+        "lifecycle: POST /<int:number>/update: no longer answered by login_required; no longer redirects to /login,"
+        " status 303 to 200 (short_circuited to handled)"
+    ]
+    assert told(result)[1] == "  POST /<int:number>/update: no longer answered by login_required: 2 requests of 2 tests"
+
+
+def test_a_subtest_ends_no_test(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        test_sub="""
+        from unittest import TestCase
+        from test_shop import client
+
+        class TestOrders(TestCase):
+            def test_them(self):
+                for path in ("/orders/1", "/login"):
+                    with self.subTest(path):
+                        client.get(path)
+        """
+    )
+    update(suite, "test_sub.py")
+    lines = written(suite)["tests"]["test_sub.py::TestOrders::test_them"]
+    assert [(line["route"], line.get("when")) for line in lines] == [
+        ("GET /login", None),
+        ("GET /orders/{order_id:int}", None),
+    ]
+
+
+def test_what_comes_earlier_now_than_it_was_recorded_is_written(suite: pytest.Pytester) -> None:
+    edit(suite, "test_shop.py", '    yield\n    client.get("/logout")', '    client.get("/logout")')
+    update(suite).stdout.fnmatch_lines(["*: 0 added, 0 changed, 0 removed"])
+    assert "teardown" not in (suite.path / "baseline.json").read_text()
+
+
+LAYER = """class Layer:
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        await self.app(scope, receive, send)
+
+app = Layer(Starlette("""
+
+
+def test_each_of_several_regressions_is_told_beside_one_that_all_requests_show(suite: pytest.Pytester) -> None:
+    edit(suite, "shop.py", 'Route("/orders/{order_id:int}"', 'Route("/goods/{order_id:int}"')
+    edit(suite, "shop.py", "app = Starlette(", LAYER)
+    edit(suite, "shop.py", "\n])", "\n]))")
+    assert told(run(suite)) == [
+        "changed:",
+        "  middleware Layer added: 6 requests of 3 tests and 1 fixture:"
+        " GET /login, GET /logout and GET /orders/{order_id:int}",
+        "    of these: GET /orders/{order_id:int}: no route matches any more: 3 requests of 3 tests",
     ]

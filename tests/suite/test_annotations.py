@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,16 @@ def test_findings_of_one_cause_are_one_annotation_at_the_first_place_that_is_kno
             ERROR, "lifecycle baseline", ("GET /: cause: 2 requests of 2 tests", "first in test_1"), "/shop.py:2"
         )
     ]
+
+
+def test_an_annotation_says_what_only_some_requests_show_besides_its_cause() -> None:
+    other = replace(finding(), maker="test_2", consequences=("status 201 to 200", "handler b, was a"))
+    (annotation,) = annotations_of(run(finding(), other))
+    assert annotation.lines == (
+        "GET /: cause: 2 requests of 2 tests",
+        "of these: GET /: status 201 to 200: 1 request of 1 test",
+        "first in test_one",
+    )
 
 
 @pytest.mark.parametrize(

@@ -224,6 +224,43 @@ INVALID = {"status": 422, "outcome": "invalid", "handler": None, "refusal": "val
             "newly invalid: form.email; no longer redirects to /welcome, status 303 to 422 (handled to invalid)",
             id="invalid instead of a redirect",
         ),
+        pytest.param(
+            lost(status=307, outcome="redirected", redirect="/orders/42/"),
+            lost(),
+            "no route matches any more; status 307 to 404 (redirected to not_found)",
+            id="route lost that was redirected to",
+        ),
+        pytest.param(
+            lost(status=405, outcome="method_not_allowed"),
+            lost(),
+            "no route matches any more; status 405 to 404 (method_not_allowed to not_found)",
+            id="route lost that did not take the method",
+        ),
+        pytest.param(
+            request(status=400, exception="KeyError"),
+            request(status=500, exception="KeyError", outcome="error"),
+            "KeyError is no longer handled; status 400 to 500 (handled to error)",
+            id="an error handler is gone",
+        ),
+        pytest.param(
+            request(**REFUSED, refused_by="roles"),
+            request(),
+            "no longer refused by roles (authentication); status 401 to 200 (short_circuited to handled)",
+            id="a decorator that refused is gone",
+        ),
+        pytest.param(
+            request(**TO_LOGIN),
+            request(status=500, outcome="error", exception="TypeError", raised_in="stamp"),
+            "TypeError raised in stamp; no longer answered by guard,"
+            " no longer redirects to /login, status 303 to 500 (short_circuited to error)",
+            id="a crash of what answered itself",
+        ),
+        pytest.param(
+            request(route=None, middleware=("Cors",), status=204, outcome="short_circuited", answered_by="Cors"),
+            request(route=None, middleware=("Gzip", "Cors"), status=204, outcome="short_circuited", answered_by="Cors"),
+            "middleware Gzip now runs before Cors",
+            id="middleware outside of what answers itself",
+        ),
     ],
 )
 def test_the_cause_comes_first(before: Record, after: Record, told: str) -> None:
@@ -244,9 +281,16 @@ def test_the_cause_comes_first(before: Record, after: Record, told: str) -> None
     ],
 )
 def test_where_a_lost_route_may_have_gone(nearby: Nearby, told: str | None) -> None:
-    (finding,) = COMPARISON.findings("test", lines_of([request()]), [lost()], nearby={"/orders/42": nearby})
+    (finding,) = COMPARISON.findings("test", lines_of([request()]), [lost()], nearby={"GET /orders/42": nearby})
     ended = "status 200 to 404 (handled to not_found)"
     assert finding.consequences == (ended,) if told is None else (told, ended)
+
+
+def test_a_request_that_no_route_took_before_is_told_no_other_route_by_name() -> None:
+    before, after = (lost(status=405, outcome="method_not_allowed", dependencies=names) for names in (("user",), ()))
+    nearby = {"GET /orders/42": Nearby("/orders/{order_id} (takes PUT)")}
+    (finding,) = COMPARISON.findings("test", lines_of([before]), [after], nearby=nearby)
+    assert (finding.told, finding.fails) == ("`user` no longer runs", False)
 
 
 @pytest.mark.parametrize(
@@ -300,6 +344,58 @@ def test_the_likelier_pair_is_taken() -> None:
     before = [request(), request(status=404)]
     after = [request(middleware=("Auth",)), request(status=404, middleware=("Auth",))]
     assert findings(before, after) == [(CHANGED, "GET /orders/{order_id}: middleware Cors removed")] * 2
+
+
+def test_a_field_that_is_newly_invalid_is_told_of_the_request_that_was_valid() -> None:
+    both, owner = (request(**INVALID, invalid=names) for names in (("owner", "title"), ("owner",)))
+    assert findings([request(), request(**INVALID, invalid=("title",))], [both, owner]) == [
+        (CHANGED, "GET /orders/{order_id}: newly invalid: owner; status 200 to 422 (handled to invalid)"),
+        (CHANGED, "GET /orders/{order_id}: invalid is now owner and title, was title"),
+    ]
+
+
+REFUSED_ONCE = [request(), request(**REFUSED, refused_by="roles")]
+
+
+def test_a_request_that_ends_as_a_recorded_one_does_has_changed() -> None:
+    """A test asks with a user and without: where the guard is gone, both end as the one with a user did."""
+    assert findings(REFUSED_ONCE, [request(), request()]) == [
+        (
+            CHANGED,
+            "GET /orders/{order_id}: no longer refused by roles (authentication);"
+            " status 401 to 200 (short_circuited to handled)",
+        )
+    ]
+
+
+def test_each_guard_that_is_gone_is_told_where_all_requests_end_alike() -> None:
+    before = [*REFUSED_ONCE, request(**TO_LOGIN)]
+    assert [text.partition(";")[0] for _, text in findings(before, [request()] * 3)] == [
+        "GET /orders/{order_id}: no longer answered by guard",
+        "GET /orders/{order_id}: no longer refused by roles (authentication)",
+    ]
+    assert [kind for kind, _ in findings(before, [request()] * 2)] == [CHANGED, VANISHED]
+
+
+def test_a_route_that_another_one_hides_in_the_same_test_has_changed() -> None:
+    export = request("/orders/export", "/orders/export", handler="export_orders")
+    found = findings([request(), export], [request(), request("/orders/export")])
+    assert found == [
+        (
+            CHANGED,
+            "GET /orders/export: the route GET /orders/{order_id} takes it now; handler read_order, was export_orders",
+        )
+    ]
+
+
+def test_a_request_that_is_made_once_is_not_two() -> None:
+    assert findings(REFUSED_ONCE, [request()]) == [(VANISHED, "GET /orders/{order_id}: 401 short_circuited")]
+
+
+def test_a_request_that_may_yet_come_has_not_become_another_one() -> None:
+    expected = lines_of(REFUSED_ONCE)
+    (found,) = COMPARISON.findings("test", expected, [request(), request()], awaited=expected)
+    assert found.kind == VANISHED
 
 
 def test_another_method_or_path_is_another_request() -> None:
@@ -379,6 +475,48 @@ def test_findings_of_one_cause_are_one_line() -> None:
         ("GET /a: 200 handled: 2 requests of 1 test", False),
         ("GET /b: 200 handled: 1 request of 1 test", False),
     ]
+
+
+def changes(*pairs: tuple[Record, Record]) -> list[Finding]:
+    """Compare tests, each of which makes one request."""
+    return [
+        finding
+        for number, (before, after) in enumerate(pairs)
+        for finding in COMPARISON.findings(f"test_{number}", lines_of([before]), [after])
+    ]
+
+
+@pytest.mark.parametrize("is_removed", [True, False])
+def test_a_layer_that_comes_or_goes_is_one_cause_also_where_another_one_answers(is_removed: bool) -> None:
+    stopped = {**BY_AUTH, "route": None}
+    without, around = {"middleware": ("Cors", "Auth")}, {"middleware": ("Cors", "Gzip", "Auth")}
+    pairs = [(request(**facts, **around), request(**facts, **without)) for facts in ({}, stopped)]
+    groups = grouped(changes(*(pair if is_removed else pair[::-1] for pair in pairs)))
+    assert [group.cause for group in groups] == [f"middleware Gzip {'removed' if is_removed else 'added'}"]
+    assert groups[0].count == 2
+
+
+def test_what_only_some_requests_show_besides_a_cause_is_told_with_it() -> None:
+    """Several regressions at once: none hides behind one that all requests show."""
+    gone = {"middleware": ("Auth",)}
+    (group,) = grouped(
+        changes(
+            (request(), request(**gone)),
+            (request(method="POST", status=201), request(method="POST", **gone)),
+            (request("/users/7", "/users/{id}"), lost("/users/7", **gone)),
+            (request("/users/8", "/users/{id}"), lost("/users/8", **gone)),
+        )
+    )
+    assert str(group).startswith("middleware Cors removed: 4 requests of 4 tests: ")
+    assert list(map(str, group.parts)) == [
+        "GET /users/{id}: no route matches any more: 2 requests of 2 tests",
+        "POST /orders/{order_id}: status 201 to 200: 1 request of 1 test",
+    ]
+
+
+def test_what_all_requests_of_a_cause_show_has_followed_from_it() -> None:
+    (group,) = grouped(changes((request(), lost()), (request("/orders/7", status=202), lost("/orders/7"))))
+    assert (group.cause, group.parts) == ("no route matches any more", [])
 
 
 def test_a_finding_comes_back_from_another_process() -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
+from pytest_lifecycle import Client
 from pytest_lifecycle._suite.coverage import Anonymous, Coverage, coverage_of
 from pytest_lifecycle._suite.coverage_table import json_of, lines_of, map_markdown, markdown_of, percent_text
-from pytest_lifecycle._suite.record import Record
+from pytest_lifecycle._suite.record import Record, record_of
 from pytest_lifecycle._trace.declared import ANY, Declared, DeclaredMiddleware, DeclaredRoute
 
 
@@ -131,6 +134,23 @@ def test_a_refusal_before_the_router_speaks_for_the_route_that_the_path_fits_bes
     coverage = coverage_of([early], declaring(*routes))
     assert [str(row.route) for row in coverage.routes if row.anonymous is Anonymous.REFUSED] == [guarded]
     assert coverage.reached == 0
+
+
+def test_a_refusal_around_a_mounted_app_speaks_for_its_routes() -> None:
+    early = asked("GET /admin", "short_circuited", 403, refusal="permission", refused_by="admin_only")
+    early = replace(early, path="/admin/stats")
+    coverage = coverage_of([early], declaring("GET /admin/stats", "GET /admin/{name}/x", "POST /admin/stats"))
+    assert [str(row.route) for row in coverage.routes if row.anonymous is Anonymous.REFUSED] == ["GET /admin/stats"]
+    assert all(row.is_declared for row in coverage.routes)
+    assert (coverage.reached, coverage.unrouted) == (0, {"short_circuited": 1})
+
+
+def test_a_framework_s_own_layer_that_answers_is_not_told_of() -> None:
+    app = FastAPI()
+    app.get("/orders/")(lambda: None)
+    with Client(app) as client:
+        record = record_of(client.get("/orders"))
+    assert (record.outcome, record.stopped_by) == ("redirected", ())
 
 
 def test_middleware_that_nothing_went_through_says_why() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pytest_lifecycle._suite.changes import CHANGED, Finding
@@ -60,3 +62,10 @@ def test_a_run_of_any_size_stays_within_what_github_takes() -> None:
 
 def test_without_room_there_is_none() -> None:
     assert markdown_of(run(), 300) == markdown_of(run(), -1) == ""
+
+
+def test_what_only_some_requests_show_is_told_below_its_cause() -> None:
+    parts = [replace(finding(1), maker="test_2", consequences=("status 201 to 200",)), finding(1)]
+    text = markdown_of(Run(Suite(), parts))
+    cause = "- GET /1: cause 0001 ☃: 2 requests of 2 tests"
+    assert f"{cause}\n  - of these: GET /1: status 201 to 200: 1 request of 1 test\n" in text
