@@ -166,9 +166,10 @@ def _named_app(spec: str, config: pytest.Config) -> object:
 def _checked(app: object, origin: str) -> object:
     if not callable(app):
         from ._show.told import told_text
+        from ._trace.faults import shown
 
         raise pytest.UsageError(
-            f"{origin} gave {told_text(repr(app)[:100])}, which is no WSGI or ASGI callable."
+            f"{origin} gave {told_text(shown(app))}, which is no WSGI or ASGI callable."
             " Give the application object itself, through a fixture `lifecycle_app` or the ini option `lifecycle_app`."
         )
     return app

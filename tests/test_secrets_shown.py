@@ -203,6 +203,18 @@ def test_a_warning_about_a_header_does_not_repeat_its_value() -> None:
         ]
 
 
+def test_a_warning_that_was_cut_shows_no_beginning_of_a_secret() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        key = dict(scope["headers"])[b"x-api-key"]
+        await send({"type": "http.response.start", "status": 200, "headers": [b"x" * 60 + key]})
+        await send({"type": "http.response.body"})
+
+    with Client(app, lifespan=False, headers={"x-api-key": "Zq7vK9Jb4hR2" * 3}) as client:
+        trace = client.get("/")
+    assert len(trace.warnings) == 1
+    assert "Zq7vK9" not in "".join([str(trace), *stored(trace)])
+
+
 def test_redirects_that_were_followed_name_no_secret() -> None:
     def app(environ: Any, start_response: Any) -> Any:
         if "token" in environ["QUERY_STRING"]:

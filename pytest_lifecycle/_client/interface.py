@@ -11,6 +11,7 @@ from .._drive.asgi import AsgiApp
 from .._errors import UsageProblem
 from .._observe.probe import attribute_of, unwrapped
 from .._show.told import told_text
+from .._trace.faults import shown
 
 Interface = Literal["asgi", "wsgi"]
 
@@ -119,7 +120,7 @@ def _held_by(value: object) -> list[object]:
 
 
 def _shown(app: object) -> str:
-    return told_text(repr(app)[:100]) if not inspect.ismodule(app) else f"the module {app.__name__!r}"
+    return told_text(shown(app)) if not inspect.ismodule(app) else f"the module {app.__name__!r}"
 
 
 def _instead(app: object) -> str:

@@ -96,7 +96,7 @@ class Redactor:
     def hides(self, name: str) -> bool:
         """Whether what goes by this name (a header, a cookie, a query key, a field, a parameter) is a secret.
 
-        Of a name in parts, such as ``user[token]`` or ``login.token``, the last part counts as well.
+        Of a name in parts, such as ``user[token]``, ``login.token`` or ``token[]``, the last part counts as well.
         """
         plain = _plain(name)
         forms = (plain, last) if (last := _last_part(plain)) else (plain,)
@@ -152,9 +152,9 @@ def _plain(name: str) -> str:
 
 
 def _last_part(plain: str) -> str:
-    """Give what follows the last dot or bracket of a name; nothing where it has none."""
-    parts = re.split(r"[.\[\]:/]+", plain.rstrip("]"))
-    return parts[-1] if len(parts) > 1 else ""
+    """Give the last part of a name between dots or brackets that is no place in a list; nothing where it has none."""
+    parts = [part for part in re.split(r"[.\[\]:/]+", plain) if part and not part.isdecimal()]
+    return parts[-1] if parts else ""
 
 
 def _is_telling(plain: str) -> bool:

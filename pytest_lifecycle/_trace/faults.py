@@ -84,9 +84,14 @@ DIGITS = 18
 def shown(value: object) -> str:
     """Give the beginning of `repr()` of a value of the app's, also of one whose `__repr__` raises."""
     try:
-        return repr(value)[:SHOWN]
+        return beginning(repr(value))
     except Exception:
         return f"<{type(value).__qualname__}>"
+
+
+def beginning(text: str) -> str:
+    """Shorten text of the app's; the ellipsis tells those who take secrets out that this may be a part of one."""
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def checked_status(status: Any, faults: list[str]) -> int | None:
@@ -179,7 +184,7 @@ def announced_length(headers: list[Header], faults: list[str]) -> int | None:
         return None
     text = found[0].decode("latin-1")
     if len(found) > 1:
-        faults.append(Fault.LENGTH.say(f"{text[:SHOWN]} and {len(found) - 1} more"))
+        faults.append(Fault.LENGTH.say(f"{beginning(text)} and {len(found) - 1} more"))
     elif not text.isdecimal() or len(text) > DIGITS:
         faults.append(Fault.LENGTH.say(shown(text)))
     else:
