@@ -102,7 +102,7 @@ class Answer:
             self._note(fault, sender_of(step))
         self._exchange.log("out", "http.response.body", len(piece), step)
         self._length += len(piece)
-        if not _goes_on(message):
+        if not goes_on(message):
             self._complete()
         return piece if self._carries_body else b""
 
@@ -126,7 +126,7 @@ class Answer:
             self._note(Fault.NO_END.say())
 
 
-def _goes_on(message: Mapping[str, Any]) -> bool:
+def goes_on(message: Mapping[str, Any]) -> bool:
     """Whether a piece of the body says that there is more; an object of the app's that will not say says no."""
     try:
         return bool(message.get("more_body", False))

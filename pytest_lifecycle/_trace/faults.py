@@ -22,6 +22,8 @@ class Fault(StrEnum):
     BODY_BEFORE_START = "the app sent {detail} before http.response.start"
     BODY_NOT_ALLOWED = "the app sent a body with a {detail} response, which has none"
     BODY_TYPE = "the app sent a body of type {detail} instead of bytes"
+    CLOSE_CODE = "the app closed the WebSocket with the code {detail}, which is none that may be sent (RFC 6455, 7.4)"
+    CLOSE_REASON = "the app closed the WebSocket with a reason of type {detail} instead of str"
     DOUBLE_ACCEPT = "the app sent {detail} over a WebSocket that was accepted"
     DOUBLE_START = "the app started the response twice"
     EMPTY_MESSAGE = "the app sent a WebSocket message with neither text nor bytes"

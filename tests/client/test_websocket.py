@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from pytest_lifecycle import Client, DeadlineExceeded, LifecycleError, Trace, UsageProblem, WebSocketClosed, observe
 from tests.apps import chat_app
 from tests.drive.bare import Receive, Scope, Send, forever
+from tests.faults.asgi import Unspeakable
 
 ANN = {"authorization": "Bearer ann"}
 LAYERS = ["middleware ConnectionID", "middleware CORSMiddleware", "middleware Gate"]
@@ -340,6 +341,47 @@ FAULTS: dict[str, tuple[list[dict[str, Any]], str]] = {
         [{"type": "websocket.http.response.start", "status": 418, "headers": []}, {"type": "websocket.accept"}],
         "the app started the response twice",
     ),
+    "a refusal's body that is text": (
+        [
+            {"type": "websocket.http.response.start", "status": 418, "headers": []},
+            {"type": "websocket.http.response.body", "body": "no"},
+        ],
+        "the app sent a body of type str instead of bytes",
+    ),
+    "a refusal's body that is a number": (
+        [
+            {"type": "websocket.http.response.start", "status": 418, "headers": []},
+            {"type": "websocket.http.response.body", "body": 10**9},
+        ],
+        "the app sent a body of type int instead of bytes",
+    ),
+    "a refusal's body that is nothing": (
+        [
+            {"type": "websocket.http.response.start", "status": 418, "headers": []},
+            {"type": "websocket.http.response.body", "body": Unspeakable(), "more_body": Unspeakable()},
+        ],
+        "the app sent a body of type Unspeakable instead of bytes",
+    ),
+    "data that is nothing": (
+        [{"type": "websocket.accept"}, {"type": "websocket.send", "bytes": Unspeakable()}],
+        "the app sent a WebSocket message with neither text nor bytes",
+    ),
+    "a close with a code as text": (
+        [{"type": "websocket.accept"}, {"type": "websocket.close", "code": "4000"}],
+        "the app closed the WebSocket with the code '4000', which is none that may be sent (RFC 6455, 7.4)",
+    ),
+    "a close with the code of no close": (
+        [{"type": "websocket.accept"}, {"type": "websocket.close", "code": 1006}],
+        "the app closed the WebSocket with the code 1006, which is none that may be sent (RFC 6455, 7.4)",
+    ),
+    "a close with a code that is too large": (
+        [{"type": "websocket.accept"}, {"type": "websocket.close", "code": 5000}],
+        "the app closed the WebSocket with the code 5000, which is none that may be sent (RFC 6455, 7.4)",
+    ),
+    "a close with a reason that is nothing": (
+        [{"type": "websocket.accept"}, {"type": "websocket.close", "reason": Unspeakable()}],
+        "the app closed the WebSocket with a reason of type Unspeakable instead of str",
+    ),
     "a status that is none": (
         [{"type": "websocket.http.response.start", "status": "no", "headers": []}],
         "the app sent the status 'no', which is no number from 100 to 599",
@@ -357,7 +399,9 @@ def test_what_the_app_does_wrong_is_a_warning(fault: str) -> None:
             await send(message)
 
     with Client(app, lifespan=False) as client:
-        assert warning in visited(client, "/").warnings
+        trace = visited(client, "/")
+    assert warning in trace.warnings
+    assert trace.exceptions == []
 
 
 def test_what_the_app_does_after_the_client_has_left_reaches_nobody(client: Client) -> None:
