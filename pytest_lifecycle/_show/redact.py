@@ -10,6 +10,7 @@ from typing import Final, final
 from urllib.parse import quote, unquote_plus
 from uuid import UUID
 
+from .escape import cut
 from .known import NOTHING, Known
 from .named import REDACTED, without_named, without_userinfo
 
@@ -63,6 +64,9 @@ SUFFIXES: Final = (
 PARTS: Final = ("password", "passwd", "passphrase", "passcode")
 """What makes a name a secret wherever it stands: ``newPassword2``."""
 
+
+TEXT_LIMIT: Final = 10_000
+"""How many characters of a text are told, wherever it is."""
 
 _PLAIN: Final = (str, int, float, UUID)
 
@@ -127,8 +131,11 @@ class Redactor:
         return None if any(self.hides(str(part)) for part in loc) else self.text(message)
 
     def text(self, text: str) -> str:
-        """Give free text, such as an exception's message, without the secrets that it names or that are known."""
-        return self.known.out_of(without_named(text, self.hides))
+        """Give free text, such as an exception's message, without the secrets that it names or that are known.
+
+        Of long text, its beginning: a message that quotes a whole body is not stored, nor read for seconds.
+        """
+        return self.known.out_of(without_named(cut(text, TEXT_LIMIT), self.hides))
 
     def _query_field(self, field: str) -> str:
         name, equals, _ = field.partition("=")
