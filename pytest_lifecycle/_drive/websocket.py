@@ -180,16 +180,20 @@ class WebSocketConnection:
 
     def _close(self, message: Message) -> None:
         self.is_closed = True
-        code, reason = message.get("code", websocket.NORMAL), message.get("reason")
+        if self.status is None:
+            self.status = websocket.REFUSED
+        else:
+            self._check_close(message.get("code", websocket.NORMAL), message.get("reason"))
+        closing = self._exchange.closing
+        if closing is not None:
+            self._parting = self._part(closing.code, closing.reason)
+
+    def _check_close(self, code: object, reason: object) -> None:
+        """Note what cannot be sent; before the handshake is accepted neither of them is."""
         if not websocket.is_code(code):
             self.faults.append(Fault.CLOSE_CODE.say(shown(code)))
         if not isinstance(reason, str | None):
             self.faults.append(Fault.CLOSE_REASON.say(type(reason).__name__))
-        if self.status is None:
-            self.status = websocket.REFUSED
-        closing = self._exchange.closing
-        if closing is not None:
-            self._parting = self._part(closing.code, closing.reason)
 
     def _part(self, code: int, reason: str) -> Message:
         """Give what the app receives after the last message."""

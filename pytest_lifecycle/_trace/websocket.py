@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .changes import Head
+from .faults import shown
 
 if TYPE_CHECKING:
     from .exchange import Exchange
@@ -98,9 +99,12 @@ def close(exchange: Exchange, message: Mapping[str, Any], by: str) -> None:
     """Note the first close: the other side's answer to it is none of its own."""
     if exchange.closing is None:
         code, reason = message.get("code"), message.get("reason")
-        exchange.closing = Closing(
-            code if isinstance(code, int) else NORMAL, by, reason if isinstance(reason, str) else ""
-        )
+        exchange.closing = Closing(code if isinstance(code, int) else NORMAL, by, _text_of(reason))
+
+
+def _text_of(reason: object) -> str:
+    """Give the reason of a close; FastAPI gives a list for a handshake that is not valid."""
+    return reason if isinstance(reason, str) else "" if reason is None else shown(reason)
 
 
 def is_code(code: object) -> bool:

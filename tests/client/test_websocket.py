@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from flask import Flask
 from starlette.testclient import TestClient
 
@@ -470,3 +471,14 @@ def test_starlette_s_client_is_seen_as_ours_is(client: Client) -> None:
     assert (trace.close_code, trace.closed_by, trace.outcome) == (1000, "client", "handled")
     assert trace.middleware_out == ours.trace.middleware_out
     assert [message[:3] for message in trace.messages] == [message[:3] for message in ours.trace.messages]
+
+
+def test_a_close_before_the_accept_sends_neither_code_nor_reason_and_so_has_no_wrong_ones() -> None:
+    app = FastAPI()
+
+    @app.websocket("/rooms/{room}")
+    async def talk(room: int) -> None: ...
+
+    with Client(app) as client:
+        trace = visited(client, "/rooms/x")  # FastAPI gives a list as the reason
+    assert (trace.outcome, trace.close_code, trace.warnings) == ("invalid", 1008, [])
