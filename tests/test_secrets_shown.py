@@ -132,7 +132,7 @@ async def silent(scope: Any, receive: Any, send: Any) -> None:
     ("url", "told"),
     [
         ("ftp://me:Zq7vK9Jb4hR2@a.test/?token=Zq7vK9", "'ftp://[redacted]@a.test/?token=[redacted]' is no http or"),
-        ("http://me:Zq7vK9#Jb4hR2@a.test/", "'[redacted]@a.test/' is no URL."),
+        ("http://me:Zq7vK9#Jb4hR2@a.test/", "'http://[redacted]@a.test/' is no URL."),
         ("http://me:Zq7vK9@a.test:port/", "'http://[redacted]@a.test:port/' is no URL."),
         ("orders?api_key=Zq7vK9", "'orders?api_key=[redacted]' is a relative URL"),
     ],

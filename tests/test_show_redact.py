@@ -119,6 +119,9 @@ def test_header_lines_keep_their_order_and_lose_their_secrets() -> None:
         ('{"token": "hunter 2"}', f'{{"token": {REDACTED}}}'),
         ("Authorization: Bearer hunter2 refused", f"Authorization: Bearer {REDACTED} refused"),
         ("cannot reach postgres://me:hunter2@db/shop", f"cannot reach postgres://{REDACTED}@db/shop"),
+        ("no postgres://me:hunt/er#2?@db:5432/shop", f"no postgres://{REDACTED}@db:5432/shop"),
+        ("http://a.test/@me, http://a.test:80/b@c", "http://a.test/@me, http://a.test:80/b@c"),
+        ("http://a.test/b:c@d and http://[::1]:80/@e", "http://a.test/b:c@d and http://[::1]:80/@e"),
         ("login(password='it\\'s', user='me')", f"login(password={REDACTED}, user='me')"),
         ("{'secret': ['a', {'b': ']'}], 'c': 1}", f"{{'secret': {REDACTED}, 'c': 1}}"),
         ('{\\"token\\": \\"a b\\", \\"c\\": 1}', f'{{\\"token\\": {REDACTED}, \\"c\\": 1}}'),
@@ -170,7 +173,7 @@ def test_a_known_value_is_taken_out_in_every_spelling(secret: str, text: str, ex
     [
         *("a" * 100_000, "a-" * 50_000, "://" * 30_000, "{[(" * 30_000, "token=" * 20_000, "token={" + "\\" * 100_000),
         *("token='" * 20_000, "token\n " * 20_000, " " * 100_000, "##" * 50_000, "hunter2x" * 10_000, "…" * 100_000),
-        *("<token>" * 15_000, "<token " * 15_000, "hunter…" * 20_000, "hunt" * 25_000 + "…"),
+        *("://a:" * 20_000, "<token>" * 15_000, "<token " * 15_000, "hunter…" * 20_000, "hunt" * 25_000 + "…"),
     ],
     ids=lambda text: text[:8],
 )

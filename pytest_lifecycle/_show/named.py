@@ -27,7 +27,8 @@ _ELEMENT: Final = re.compile(
     r"(?P<tag><(?:[\w.\-]+:)?(?P<name>[\w.\-]+)(?:\s[^<>]*)?>)(?P<value>[^<]+|<!\[CDATA\[.*?\]\]>)(?=</)", re.DOTALL
 )
 """An element of XML that holds text alone."""
-_USERINFO: Final = re.compile(r"(?<=://)[^/?#\s]*@")
+_USERINFO: Final = re.compile(r"""(?<=://)(?:[^/?#\s]*|[^/?#\s:@\[]*:(?!\d+[/?#])[^\s"'<>]{0,100})@""")
+"""What stands before the host of a URL (RFC 3986, section 3.2.1); also a password that was not quoted as it has to."""
 _HEADED: Final = re.compile(
     r"(?P<head>(?:^|(?<=\\n))(?P<name>[\w.\-]+)(?P<break>\n|\\+n)[ \t]+)(?:(?!(?<!\\)(?P=break)).)+",
     re.MULTILINE | re.DOTALL,
