@@ -170,9 +170,11 @@ OTHERWISE = " Where `app` is something else, override the fixture `lifecycle_app
 
 def _checked(app: object, origin: str, otherwise: str = "") -> object:
     if not callable(app):
-        from ._client.interface import instead_of, shown
+        from ._client.interface import instead_of, shown_app
 
-        raise pytest.UsageError(f"{origin} gave {shown(app)}, which is no WSGI or ASGI callable. {instead_of(app)}{otherwise}")
+        raise pytest.UsageError(
+            f"{origin} gave {shown_app(app)}, which is no WSGI or ASGI callable. {instead_of(app)}{otherwise}"
+        )
     return app
 
 

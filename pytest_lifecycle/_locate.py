@@ -13,6 +13,7 @@ from typing import Final
 
 from ._errors import UsageProblem
 from ._show.told import told_text
+from ._trace.story import message_of
 
 __tracebackhide__ = True  # pytest shows what the app's module raised, and not who imported it
 
@@ -74,9 +75,13 @@ def _import(spec: str, name: str, rootdir: Path) -> ModuleType:
 
 def _import_failed(spec: str, name: str, error: BaseException) -> str:
     return (
-        f"{OPTION} is {spec!r}, but importing {name!r} failed: {type(error).__qualname__}: {told_text(str(error))}."
+        f"{OPTION} is {spec!r}, but importing {name!r} failed: {_said(error)}."
         f" The traceback above says where; `python -c 'import {name}'` shows it alone."
     )
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__qualname__}: {told_text(message_of(error))}"
 
 
 def _advice(missing: str, rootdir: Path) -> str:
@@ -168,7 +173,7 @@ def _call(spec: str, factory: object) -> object:
         made = factory()
     except (Exception, SystemExit) as error:
         raise UsageProblem(
-            f"{OPTION} is {spec!r}, but the call raised {type(error).__qualname__}: {told_text(str(error))}."
+            f"{OPTION} is {spec!r}, but the call raised {_said(error)}."
             f" A factory that needs arguments belongs into an own `{OPTION}` fixture.",
             slug="app-factory",
         ) from error

@@ -132,7 +132,7 @@ async def silent(scope: Any, receive: Any, send: Any) -> None:
     ("url", "told"),
     [
         ("ftp://me:Zq7vK9Jb4hR2@a.test/?token=Zq7vK9", "'ftp://[redacted]@a.test/?token=[redacted]' is no http or"),
-        ("http://me:Zq7vK9#Jb4hR2@a.test/", "'[redacted]@a.test/' is no URL."),
+        ("http://me:Zq7vK9#Jb4hR2@a.test/", "'http://[redacted]@a.test/' is no URL."),
         ("http://me:Zq7vK9@a.test:port/", "'http://[redacted]@a.test:port/' is no URL."),
         ("orders?api_key=Zq7vK9", "'orders?api_key=[redacted]' is a relative URL"),
     ],
@@ -201,6 +201,18 @@ def test_a_warning_about_a_header_does_not_repeat_its_value() -> None:
             "the app sent (b'set-cookie', [redacted], 1), which is no pair of a header's name and value",
             "the app sent b'x-api-key: [redacted]', which is no pair of a header's name and value",
         ]
+
+
+def test_a_warning_that_was_cut_shows_no_beginning_of_a_secret() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        key = dict(scope["headers"])[b"x-api-key"]
+        await send({"type": "http.response.start", "status": 200, "headers": [b"x" * 60 + key]})
+        await send({"type": "http.response.body"})
+
+    with Client(app, lifespan=False, headers={"x-api-key": "Zq7vK9Jb4hR2" * 3}) as client:
+        trace = client.get("/")
+    assert len(trace.warnings) == 1
+    assert "Zq7vK9" not in "".join([str(trace), *stored(trace)])
 
 
 def test_redirects_that_were_followed_name_no_secret() -> None:

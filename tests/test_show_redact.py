@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pytest_lifecycle._show.diff import explain_headers
-from pytest_lifecycle._show.named import REDACTED
+from pytest_lifecycle._show.known import NOTHING
+from pytest_lifecycle._show.named import REDACTED, without_named
 from pytest_lifecycle._show.redact import ACTIVE, NAMES, PARTS, SUFFIXES, Redactor
 from pytest_lifecycle._trace.headers import Headers
 
@@ -41,6 +42,9 @@ from pytest_lifecycle._trace.headers import Headers
         "X-Forwarded-Authorization",
         "user[token]",
         "login.apiKey",
+        "token[]",
+        "token[0]",
+        "user[token][]",
         "AWS_SECRET_ACCESS_KEY",
     ],
 )
@@ -115,6 +119,9 @@ def test_header_lines_keep_their_order_and_lose_their_secrets() -> None:
         ('{"token": "hunter 2"}', f'{{"token": {REDACTED}}}'),
         ("Authorization: Bearer hunter2 refused", f"Authorization: Bearer {REDACTED} refused"),
         ("cannot reach postgres://me:hunter2@db/shop", f"cannot reach postgres://{REDACTED}@db/shop"),
+        ("no postgres://me:hunt/er#2?@db:5432/shop", f"no postgres://{REDACTED}@db:5432/shop"),
+        ("http://a.test/@me, http://a.test:80/b@c", "http://a.test/@me, http://a.test:80/b@c"),
+        ("http://a.test/b:c@d and http://[::1]:80/@e", "http://a.test/b:c@d and http://[::1]:80/@e"),
         ("login(password='it\\'s', user='me')", f"login(password={REDACTED}, user='me')"),
         ("{'secret': ['a', {'b': ']'}], 'c': 1}", f"{{'secret': {REDACTED}, 'c': 1}}"),
         ('{\\"token\\": \\"a b\\", \\"c\\": 1}', f'{{\\"token\\": {REDACTED}, \\"c\\": 1}}'),
@@ -126,6 +133,10 @@ def test_header_lines_keep_their_order_and_lose_their_secrets() -> None:
         (
             "[(b'host', b'a.test'), (b'x-api-key', b'hunter2'), ('cookie', \"a='1'\", 2)]",
             f"[(b'host', b'a.test'), (b'x-api-key', {REDACTED}), ('cookie', {REDACTED}, 2)]",
+        ),
+        (
+            "<a:login><a:password kind='x'>hunter2</a:password><token><![CDATA[a<b]]></token><jwt/><name>me</name>",
+            f"<a:login><a:password kind='x'>{REDACTED}</a:password><token>{REDACTED}</token><jwt/><name>me</name>",
         ),
         ("Token expired, Basic auth needed", "Token expired, Basic auth needed"),
         ("/reset/{token:str} took it", "/reset/{token:str} took it"),
@@ -150,6 +161,7 @@ def test_a_validation_message_about_a_secret_is_withheld() -> None:
         ("grüße an", "gr\xc3\xbc\xc3\x9fe an", REDACTED),
         ("correct horse battery", "got 'correct ho…", f"got '{REDACTED}…"),
         ("correct horse battery", "got 'correct ho...ttery'", f"got '{REDACTED}...'"),
+        ("correct horse battery", "corr… corre… cor… corn…", f"{REDACTED}… {REDACTED}… cor… corn…"),
     ],
 )
 def test_a_known_value_is_taken_out_in_every_spelling(secret: str, text: str, expected: str) -> None:
@@ -161,11 +173,20 @@ def test_a_known_value_is_taken_out_in_every_spelling(secret: str, text: str, ex
     [
         *("a" * 100_000, "a-" * 50_000, "://" * 30_000, "{[(" * 30_000, "token=" * 20_000, "token={" + "\\" * 100_000),
         *("token='" * 20_000, "token\n " * 20_000, " " * 100_000, "##" * 50_000, "hunter2x" * 10_000, "…" * 100_000),
+        *("://a:" * 20_000, "<token>" * 15_000, "<token " * 15_000, "hunter…" * 20_000, "hunt" * 25_000 + "…"),
     ],
     ids=lambda text: text[:8],
 )
 def test_long_text_is_read_once(text: str) -> None:
-    assert len(Redactor().knowing(["hunter2x"]).text(text)) <= len(text) * 2
+    told = NOTHING.with_more(["hunter2x"]).out_of(without_named(text, Redactor().hides))
+    assert len(told) <= len(text) * 2
+
+
+def test_of_a_very_long_text_the_beginning_is_told() -> None:
+    told = Redactor().text("a " + "password=hunter2 " * 100_000)
+    assert told.startswith(f"a password={REDACTED} password={REDACTED} ")
+    assert told.endswith("…")
+    assert len(told) < 12_000
 
 
 def test_the_redactor_of_a_run_is_that_of_all_its_threads() -> None:

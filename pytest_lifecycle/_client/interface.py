@@ -11,6 +11,7 @@ from .._drive.asgi import AsgiApp
 from .._errors import UsageProblem
 from .._observe.probe import attribute_of, unwrapped
 from .._show.told import told_text
+from .._trace.faults import shown
 
 Interface = Literal["asgi", "wsgi"]
 
@@ -33,7 +34,7 @@ def interface_of(app: object, given: str | None) -> Interface:
         UsageProblem: It is no app, or it cannot be told.
     """
     if not callable(app):
-        raise UsageProblem(f"{shown(app)} is no ASGI or WSGI app. {instead_of(app)}", slug="not-an-app")
+        raise UsageProblem(f"{shown_app(app)} is no ASGI or WSGI app. {instead_of(app)}", slug="not-an-app")
     if given is not None:
         if given not in ("asgi", "wsgi"):
             raise UsageProblem(f"interface is {given!r}. {HOW_TO_SAY}", slug="unknown-interface")
@@ -50,7 +51,7 @@ def interface_of(app: object, given: str | None) -> Interface:
     elif count == 2:
         return "wsgi"
     raise UsageProblem(
-        f"It cannot be told whether {shown(app)} is an ASGI or a WSGI app. {_meant(app)}{HOW_TO_SAY}",
+        f"It cannot be told whether {shown_app(app)} is an ASGI or a WSGI app. {_meant(app)}{HOW_TO_SAY}",
         slug="unknown-interface",
     )
 
@@ -131,9 +132,9 @@ def _meant(app: object) -> str:
     return "If it makes the app, pass what it returns. " if inspect.isroutine(app) else ""
 
 
-def shown(app: object) -> str:
+def shown_app(app: object) -> str:
     """Quote what was given for an app."""
-    return told_text(repr(app)[:100]) if not inspect.ismodule(app) else f"the module {app.__name__!r}"
+    return told_text(shown(app)) if not inspect.ismodule(app) else f"the module {app.__name__!r}"
 
 
 def instead_of(app: object) -> str:

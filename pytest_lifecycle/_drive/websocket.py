@@ -11,6 +11,7 @@ from typing import Any, final
 
 from .._observe.recorder import CURRENT
 from .._trace import websocket
+from .._trace.answer import goes_on
 from .._trace.exchange import Exchange
 from .._trace.faults import Fault, Header, as_piece, checked_headers, checked_status, shown
 from .asgi import BREATHER, Event, Loop, Message, build_scope
@@ -138,7 +139,7 @@ class WebSocketConnection:
             self._deliver(message)
         elif kind == "websocket.http.response.body":
             self.body.append(as_piece(message.get("body", b""), self.faults))
-            self.is_closed = not message.get("more_body", False)
+            self.is_closed = not goes_on(message)
         elif kind == "websocket.accept":
             self._accept(message)
         elif kind == "websocket.http.response.start":
@@ -162,7 +163,8 @@ class WebSocketConnection:
 
     def _accept(self, message: Message) -> None:
         self.status = websocket.OPENED
-        self.headers = checked_headers(message.get("headers") or (), self.faults, as_bytes=True)
+        headers = message.get("headers")
+        self.headers = checked_headers(() if headers is None else headers, self.faults, as_bytes=True)
         self.subprotocol = message.get("subprotocol")
         if self.subprotocol is not None and self.subprotocol not in self._offered:
             self.faults.append(Fault.SUBPROTOCOL.say(shown(self.subprotocol)))
@@ -180,9 +182,18 @@ class WebSocketConnection:
         self.is_closed = True
         if self.status is None:
             self.status = websocket.REFUSED
+        else:
+            self._check_close(message.get("code", websocket.NORMAL), message.get("reason"))
         closing = self._exchange.closing
         if closing is not None:
             self._parting = self._part(closing.code, closing.reason)
+
+    def _check_close(self, code: object, reason: object) -> None:
+        """Note what cannot be sent; before the handshake is accepted neither of them is."""
+        if not websocket.is_code(code):
+            self.faults.append(Fault.CLOSE_CODE.say(shown(code)))
+        if not isinstance(reason, str | None):
+            self.faults.append(Fault.CLOSE_REASON.say(type(reason).__name__))
 
     def _part(self, code: int, reason: str) -> Message:
         """Give what the app receives after the last message."""

@@ -91,7 +91,7 @@ def _issue(issue: ValidationIssue, redactor: Redactor) -> dict[str, Any]:
     message = redactor.issue(issue.loc, issue.message)
     given = None if issue.input is None else REDACTED if message is None else _text(issue.input, redactor)
     return {
-        "loc": [_stable(part) if isinstance(part, str) else part for part in issue.loc],
+        "loc": [_stable(redactor.known.out_of(part)) if isinstance(part, str) else part for part in issue.loc],
         "message": REDACTED if message is None else _stable(message),
         "type": _text(issue.type, redactor),
         "input": given,

@@ -67,20 +67,24 @@ NOTHING: Final = Known()
 
 def _without_cut(text: str, secret: str) -> str:
     """Take out what is left of a secret where an ellipsis stands for its end or its middle."""
+    head = secret[:SHORTEST]
     for mark in CUT:
-        start, head = 0, secret[:LONG]
-        while (at := text.find(head, start)) >= 0:
+        written, start, at = [], 0, text.find(head)
+        while at >= 0:
             end = text.find(mark, at, at + len(secret) + len(mark))
             if end >= 0 and secret.startswith(text[at:end]):
-                text = text[:at] + REDACTED + text[end : end + len(mark)] + _after(text[end + len(mark) :], secret)
-            start = at + 1
+                written += [text[start:at], REDACTED, mark]
+                start = end + len(mark)
+                start += _length_of_end(text, start, secret)
+            at = text.find(head, max(at + 1, start))
+        text = "".join(written) + text[start:]
     return text
 
 
-def _after(text: str, secret: str) -> str:
-    """Give the text without the end of a secret that it begins with."""
-    tails = (secret[-size:] for size in range(min(len(secret), TAIL), 0, -1))
-    return text.removeprefix(next(filter(text.startswith, tails), ""))
+def _length_of_end(text: str, start: int, secret: str) -> int:
+    """Say how much of the end of a secret stands here."""
+    sizes = range(min(len(secret), TAIL), 0, -1)
+    return next((size for size in sizes if text.startswith(secret[-size:], start)), 0)
 
 
 def _spellings(secret: str) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 REDACTED: Final = "[redacted]"
@@ -23,7 +23,12 @@ _SCHEME: Final = re.compile(
     r"""(?P<value>[^\s,;"']+)""",
     re.IGNORECASE,
 )
-_USERINFO: Final = re.compile(r"(?<=://)[^/?#\s]*@")
+_ELEMENT: Final = re.compile(
+    r"(?P<tag><(?:[\w.\-]+:)?(?P<name>[\w.\-]+)(?:\s[^<>]*)?>)(?P<value>[^<]+|<!\[CDATA\[.*?\]\]>)(?=</)", re.DOTALL
+)
+"""An element of XML that holds text alone."""
+_USERINFO: Final = re.compile(r"""(?<=://)(?:[^/?#\s]*|[^/?#\s:@\[]*:(?!\d+[/?#])[^\s"'<>]{0,100})@""")
+"""What stands before the host of a URL (RFC 3986, section 3.2.1); also a password that was not quoted as it has to."""
 _HEADED: Final = re.compile(
     r"(?P<head>(?:^|(?<=\\n))(?P<name>[\w.\-]+)(?P<break>\n|\\+n)[ \t]+)(?:(?!(?<!\\)(?P=break)).)+",
     re.MULTILINE | re.DOTALL,
@@ -45,7 +50,22 @@ def without_named(text: str, hides: Callable[[str], bool]) -> str:
     """
     text = _SCHEME.sub(rf"\g<scheme>{REDACTED}", without_userinfo(text))
     text = _HEADED.sub(lambda found: _headed(found, hides), text)
+    text = _ELEMENT.sub(lambda found: found["tag"] + REDACTED if hides(found["name"]) else found[0], text)
     return _without_values(_PAIR, _without_values(_NAME, text, hides), hides)
+
+
+def values_named(text: str, hides: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
+    """Give each name that is to be hidden with its value as it is written there, quotes and brackets included."""
+    for found in _ELEMENT.finditer(text):
+        if hides(found["name"]):
+            yield found["name"], found["value"]
+    at = 0
+    while found_name := _NAME.search(text, at):
+        at = found_name.end()
+        if hides(found_name["name"]):
+            end = _end_of_value(text, at)
+            yield found_name["name"], text[at:end]
+            at = end
 
 
 def _without_values(named: re.Pattern[str], text: str, hides: Callable[[str], bool]) -> str:

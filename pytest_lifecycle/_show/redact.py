@@ -10,6 +10,7 @@ from typing import Final, final
 from urllib.parse import quote, unquote_plus
 from uuid import UUID
 
+from .escape import cut
 from .known import NOTHING, Known
 from .named import REDACTED, without_named, without_userinfo
 
@@ -64,6 +65,9 @@ PARTS: Final = ("password", "passwd", "passphrase", "passcode")
 """What makes a name a secret wherever it stands: ``newPassword2``."""
 
 
+TEXT_LIMIT: Final = 10_000
+"""How many characters of a text are told, wherever it is."""
+
 _PLAIN: Final = (str, int, float, UUID)
 
 
@@ -96,7 +100,7 @@ class Redactor:
     def hides(self, name: str) -> bool:
         """Whether what goes by this name (a header, a cookie, a query key, a field, a parameter) is a secret.
 
-        Of a name in parts, such as ``user[token]`` or ``login.token``, the last part counts as well.
+        Of a name in parts, such as ``user[token]``, ``login.token`` or ``token[]``, the last part counts as well.
         """
         plain = _plain(name)
         forms = (plain, last) if (last := _last_part(plain)) else (plain,)
@@ -127,8 +131,11 @@ class Redactor:
         return None if any(self.hides(str(part)) for part in loc) else self.text(message)
 
     def text(self, text: str) -> str:
-        """Give free text, such as an exception's message, without the secrets that it names or that are known."""
-        return self.known.out_of(without_named(text, self.hides))
+        """Give free text, such as an exception's message, without the secrets that it names or that are known.
+
+        Of long text, its beginning: a message that quotes a whole body is not stored, nor read for seconds.
+        """
+        return self.known.out_of(without_named(cut(text, TEXT_LIMIT), self.hides))
 
     def _query_field(self, field: str) -> str:
         name, equals, _ = field.partition("=")
@@ -152,9 +159,9 @@ def _plain(name: str) -> str:
 
 
 def _last_part(plain: str) -> str:
-    """Give what follows the last dot or bracket of a name; nothing where it has none."""
-    parts = re.split(r"[.\[\]:/]+", plain.rstrip("]"))
-    return parts[-1] if len(parts) > 1 else ""
+    """Give the last part of a name between dots or brackets that is no place in a list; nothing where it has none."""
+    parts = [part for part in re.split(r"[.\[\]:/]+", plain) if part and not part.isdecimal()]
+    return parts[-1] if parts else ""
 
 
 def _is_telling(plain: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from base64 import b64decode
@@ -11,7 +12,7 @@ from urllib.parse import parse_qsl, unquote, unquote_plus
 from uuid import UUID
 
 from .known import SHORTEST
-from .named import SCHEMES
+from .named import SCHEMES, values_named
 from .redact import ACTIVE, Redactor
 
 if TYPE_CHECKING:
@@ -167,16 +168,25 @@ def _in_subprotocols(value: str, redactor: Redactor) -> Iterator[str]:
 
 
 def _in_body(body: bytes, redactor: Redactor) -> Iterator[str]:
-    text = body.decode("utf-8", "replace")
     try:
-        yield from in_values(json.loads(text), redactor)
+        yield from in_values(json.loads(body), redactor)
         return
     except (ValueError, RecursionError):
-        pass
+        text = body.decode("utf-8", "replace")
+    for name, value in values_named(text, redactor.hides):
+        yield from _in_value(name, value, redactor)
     fields = [*_PART.findall(text), *(parse_qsl(text) if "=" in text and "\r\n" not in text else ())]
     for name, value in fields:
         if redactor.hides(name):
             yield value
+
+
+def _in_value(name: str, value: str, redactor: Redactor) -> Iterator[str]:
+    """Give what is written as JSON behind a telling name, or anything else that stands there."""
+    try:
+        yield from in_values({name: json.loads(value)}, redactor)
+    except (ValueError, RecursionError):
+        yield html.unescape(value.removeprefix("<![CDATA[").removesuffix("]]>").strip("\"'"))
 
 
 def in_values(values: object, redactor: Redactor) -> Iterator[str]:

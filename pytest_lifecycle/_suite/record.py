@@ -113,9 +113,7 @@ def record_of(trace: Trace, when: str | None = None) -> Record:
         refusal=None if trace.refusal is None else str(trace.refusal),
         refused_by=trace.refused_by,
         answered_by=_answered_by(trace),
-        invalid=tuple(sorted({".".join(map(str, issue.loc)) for issue in trace.validation_errors}))
-        if trace.outcome is Outcome.INVALID
-        else (),
+        invalid=_invalid(trace) if trace.outcome is Outcome.INVALID else (),
         redirect=None if location is None else _path(redactor_of(trace).url(location)),
         exception=raised[-1].type if raised else None,
         raised_in=raised[-1].raised_in if raised else None,
@@ -123,6 +121,11 @@ def record_of(trace: Trace, when: str | None = None) -> Record:
         source=source_of(trace),
         when=when,
     )
+
+
+def _invalid(trace: Trace) -> tuple[str, ...]:
+    known = redactor_of(trace).known
+    return tuple(sorted({known.out_of(".".join(map(str, issue.loc))) for issue in trace.validation_errors}))
 
 
 def source_of(trace: Trace) -> str | None:

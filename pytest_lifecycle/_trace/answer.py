@@ -9,7 +9,7 @@ from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Any, final
 
 from .blame import heads_from, holder_of, sender_of, told
-from .faults import BODILESS, Fault, Header, as_piece, check_length, checked_headers, checked_status, shown
+from .faults import BODILESS, Fault, Header, as_piece, beginning, check_length, checked_headers, checked_status, shown
 
 if TYPE_CHECKING:
     from .exchange import Exchange
@@ -68,7 +68,7 @@ class Answer:
         kind = message.get("type")
         if kind == "http.response.body":
             return self._take_piece(message, step)
-        self._exchange.log("out", shown(kind) if not issubclass(type(kind), str) else kind[:80], 0, step)
+        self._exchange.log("out", shown(kind) if not issubclass(type(kind), str) else beginning(kind), 0, step)
         if kind == "http.response.start":
             self._start(message, step)
         elif issubclass(type(kind), str) and kind in self._extensions:
@@ -102,7 +102,7 @@ class Answer:
             self._note(fault, sender_of(step))
         self._exchange.log("out", "http.response.body", len(piece), step)
         self._length += len(piece)
-        if not _goes_on(message):
+        if not goes_on(message):
             self._complete()
         return piece if self._carries_body else b""
 
@@ -126,7 +126,7 @@ class Answer:
             self._note(Fault.NO_END.say())
 
 
-def _goes_on(message: Mapping[str, Any]) -> bool:
+def goes_on(message: Mapping[str, Any]) -> bool:
     """Whether a piece of the body says that there is more; an object of the app's that will not say says no."""
     try:
         return bool(message.get("more_body", False))

@@ -22,6 +22,8 @@ class Fault(StrEnum):
     BODY_BEFORE_START = "the app sent {detail} before http.response.start"
     BODY_NOT_ALLOWED = "the app sent a body with a {detail} response, which has none"
     BODY_TYPE = "the app sent a body of type {detail} instead of bytes"
+    CLOSE_CODE = "the app closed the WebSocket with the code {detail}, which is none that may be sent (RFC 6455, 7.4)"
+    CLOSE_REASON = "the app closed the WebSocket with a reason of type {detail} instead of str"
     DOUBLE_ACCEPT = "the app sent {detail} over a WebSocket that was accepted"
     DOUBLE_START = "the app started the response twice"
     EMPTY_MESSAGE = "the app sent a WebSocket message with neither text nor bytes"
@@ -84,9 +86,14 @@ DIGITS = 18
 def shown(value: object) -> str:
     """Give the beginning of `repr()` of a value of the app's, also of one whose `__repr__` raises."""
     try:
-        return repr(value)[:SHOWN]
+        return beginning(repr(value))
     except Exception:
         return f"<{type(value).__qualname__}>"
+
+
+def beginning(text: str) -> str:
+    """Shorten text of the app's; the ellipsis tells those who take secrets out that this may be a part of one."""
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def checked_status(status: Any, faults: list[str]) -> int | None:
@@ -188,7 +195,7 @@ def announced_length(headers: list[Header], faults: list[str]) -> int | None:
         return None
     text = found[0].decode("latin-1")
     if len(found) > 1:
-        faults.append(Fault.LENGTH.say(f"{text[:SHOWN]} and {len(found) - 1} more"))
+        faults.append(Fault.LENGTH.say(f"{beginning(text)} and {len(found) - 1} more"))
     elif not text.isdecimal() or len(text) > DIGITS:
         faults.append(Fault.LENGTH.say(shown(text)))
     else:

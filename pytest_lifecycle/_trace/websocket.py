@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .changes import Head
+from .faults import shown
 
 if TYPE_CHECKING:
     from .exchange import Exchange
@@ -56,7 +57,8 @@ def size_of(message: Mapping[str, Any]) -> int:
 
 def content_of(message: Mapping[str, Any]) -> bytes:
     """Give what a message carries; nothing where it is of no type that can be sent."""
-    text, data = message.get("text"), message.get("bytes") or message.get("body")
+    text, data = message.get("text"), message.get("bytes")
+    data = message.get("body") if data is None else data
     if isinstance(text, str):
         return text.encode("utf-8", "surrogatepass")
     return bytes(data) if isinstance(data, bytes | bytearray | memoryview) else b""
@@ -81,7 +83,7 @@ def sent(exchange: Exchange, message: Mapping[str, Any], step: Span | None) -> N
     if kind == "websocket.close":
         close(exchange, message, "app")
     if kind == "websocket.http.response.body":
-        exchange.receive_body(bytes(message.get("body") or b""))
+        exchange.receive_body(content_of(message))
     elif exchange.status is None and kind != "websocket.send":
         head = head_of(message)
         exchange.respond(head.status, head.lines)
@@ -97,4 +99,14 @@ def close(exchange: Exchange, message: Mapping[str, Any], by: str) -> None:
     """Note the first close: the other side's answer to it is none of its own."""
     if exchange.closing is None:
         code, reason = message.get("code"), message.get("reason")
-        exchange.closing = Closing(code if isinstance(code, int) else NORMAL, by, str(reason or ""))
+        exchange.closing = Closing(code if isinstance(code, int) else NORMAL, by, _text_of(reason))
+
+
+def _text_of(reason: object) -> str:
+    """Give the reason of a close; FastAPI gives a list for a handshake that is not valid."""
+    return reason if isinstance(reason, str) else "" if reason is None else shown(reason)
+
+
+def is_code(code: object) -> bool:
+    """Whether an endpoint may close with this code: those that stand for what was never sent are none."""
+    return isinstance(code, int) and 1000 <= code <= 4999 and code not in (1004, 1005, NO_CLOSE, 1015)

@@ -166,14 +166,14 @@ def _response_refused(span: Span, error: BaseException) -> None:
 
 def _refusal_raised(span: Span, error: BaseException) -> None:
     """The request handler raises what validation made: the failed validation is the step it was raised in."""
-    from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
+    from fastapi.exceptions import HTTPException, RequestValidationError, WebSocketRequestValidationError
 
     if span.exchange is None:
         return
     if isinstance(error, RequestValidationError | WebSocketRequestValidationError):
         failed = [inner for inner in span.walk() if inner.kind is Kind.VALIDATION]
         span.exchange.raised += [(error, inner) for inner in failed[-1:]]
-    elif getattr(error, "status_code", None) == 400 and not span.children:
+    elif isinstance(error, HTTPException) and error.status_code == 400 and not span.children:
         _body_unreadable(span, error)
 
 

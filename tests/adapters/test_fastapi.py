@@ -300,3 +300,19 @@ def test_base_http_middleware_given_a_function_is_named_by_it() -> None:
     app.add_middleware(BaseHTTPMiddleware, dispatch=stamp)
     with Client(app) as client:
         assert client.get("/").middleware == ["stamp"]
+
+
+def test_an_exception_whose_attributes_raise_is_no_fault_of_the_adapter() -> None:
+    class Closed(Exception):
+        def __getattr__(self, name: str) -> Any:
+            raise RuntimeError(f"no {name} for you")
+
+    app = FastAPI()
+
+    @app.get("/")
+    async def read() -> None:
+        raise Closed
+
+    with Client(app) as client:
+        trace = client.get("/")
+    assert ([raised.raised_in for raised in trace.exceptions], trace.warnings) == (["read"], [])

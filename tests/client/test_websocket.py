@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from flask import Flask
 from starlette.testclient import TestClient
 
 from pytest_lifecycle import Client, DeadlineExceeded, LifecycleError, Trace, UsageProblem, WebSocketClosed, observe
 from tests.apps import chat_app
 from tests.drive.bare import Receive, Scope, Send, forever
+from tests.faults.asgi import Unspeakable
 
 ANN = {"authorization": "Bearer ann"}
 LAYERS = ["middleware ConnectionID", "middleware CORSMiddleware", "middleware Gate"]
@@ -340,6 +342,47 @@ FAULTS: dict[str, tuple[list[dict[str, Any]], str]] = {
         [{"type": "websocket.http.response.start", "status": 418, "headers": []}, {"type": "websocket.accept"}],
         "the app started the response twice",
     ),
+    "a refusal's body that is text": (
+        [
+            {"type": "websocket.http.response.start", "status": 418, "headers": []},
+            {"type": "websocket.http.response.body", "body": "no"},
+        ],
+        "the app sent a body of type str instead of bytes",
+    ),
+    "a refusal's body that is a number": (
+        [
+            {"type": "websocket.http.response.start", "status": 418, "headers": []},
+            {"type": "websocket.http.response.body", "body": 10**9},
+        ],
+        "the app sent a body of type int instead of bytes",
+    ),
+    "a refusal's body that is nothing": (
+        [
+            {"type": "websocket.http.response.start", "status": 418, "headers": []},
+            {"type": "websocket.http.response.body", "body": Unspeakable(), "more_body": Unspeakable()},
+        ],
+        "the app sent a body of type Unspeakable instead of bytes",
+    ),
+    "data that is nothing": (
+        [{"type": "websocket.accept"}, {"type": "websocket.send", "bytes": Unspeakable()}],
+        "the app sent a WebSocket message with neither text nor bytes",
+    ),
+    "a close with a code as text": (
+        [{"type": "websocket.accept"}, {"type": "websocket.close", "code": "4000"}],
+        "the app closed the WebSocket with the code '4000', which is none that may be sent (RFC 6455, 7.4)",
+    ),
+    "a close with the code of no close": (
+        [{"type": "websocket.accept"}, {"type": "websocket.close", "code": 1006}],
+        "the app closed the WebSocket with the code 1006, which is none that may be sent (RFC 6455, 7.4)",
+    ),
+    "a close with a code that is too large": (
+        [{"type": "websocket.accept"}, {"type": "websocket.close", "code": 5000}],
+        "the app closed the WebSocket with the code 5000, which is none that may be sent (RFC 6455, 7.4)",
+    ),
+    "a close with a reason that is nothing": (
+        [{"type": "websocket.accept"}, {"type": "websocket.close", "reason": Unspeakable()}],
+        "the app closed the WebSocket with a reason of type Unspeakable instead of str",
+    ),
     "a status that is none": (
         [{"type": "websocket.http.response.start", "status": "no", "headers": []}],
         "the app sent the status 'no', which is no number from 100 to 599",
@@ -357,7 +400,9 @@ def test_what_the_app_does_wrong_is_a_warning(fault: str) -> None:
             await send(message)
 
     with Client(app, lifespan=False) as client:
-        assert warning in visited(client, "/").warnings
+        trace = visited(client, "/")
+    assert warning in trace.warnings
+    assert trace.exceptions == []
 
 
 def test_what_the_app_does_after_the_client_has_left_reaches_nobody(client: Client) -> None:
@@ -426,3 +471,14 @@ def test_starlette_s_client_is_seen_as_ours_is(client: Client) -> None:
     assert (trace.close_code, trace.closed_by, trace.outcome) == (1000, "client", "handled")
     assert trace.middleware_out == ours.trace.middleware_out
     assert [message[:3] for message in trace.messages] == [message[:3] for message in ours.trace.messages]
+
+
+def test_a_close_before_the_accept_sends_neither_code_nor_reason_and_so_has_no_wrong_ones() -> None:
+    app = FastAPI()
+
+    @app.websocket("/rooms/{room}")
+    async def talk(room: int) -> None: ...
+
+    with Client(app) as client:
+        trace = visited(client, "/rooms/x")  # FastAPI gives a list as the reason
+    assert (trace.outcome, trace.close_code, trace.warnings) == ("invalid", 1008, [])

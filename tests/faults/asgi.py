@@ -368,7 +368,7 @@ LENGTHS: dict[str, Row] = {
     ),
     "a content-length of 5,000 digits": Row(
         starting(headers=[(b"content-length", b"9" * 5000)]),
-        warnings=(LENGTH.format("'" + "9" * 79),),
+        warnings=(LENGTH.format("'" + "9" * 78 + "…"),),
     ),
     "a content-length twice": Row(
         starting(headers=[(b"content-length", b"4"), (b"content-length", b"4")], body=b"four"),

@@ -266,7 +266,7 @@ STATUSES: dict[str, Row] = {
     "status 99": Row(giving(status="99 Low"), None, warnings=(NO_STATUS.format("99"),)),
     "status 1000": Row(giving(status="1000 High"), None, warnings=(NO_STATUS.format("1000"),)),
     "a status of 5,000 digits": Row(
-        giving(status="9" * 5000 + " High"), None, warnings=(NO_STATUS.format("'" + "9" * 79),)
+        giving(status="9" * 5000 + " High"), None, warnings=(NO_STATUS.format("'" + "9" * 78 + "…"),)
     ),
     "CR LF in the status": Row(
         giving(status="200 OK\r\nX-Evil: 1"), warnings=(CONTROL.format("'200 OK\\r\\nX-Evil: 1'"),)
@@ -345,7 +345,7 @@ LENGTHS: dict[str, Row] = {
     "a content-length of 5,000 digits": Row(
         giving([b"four"], headers=[("Content-Length", "9" * 5000)]),
         content=b"four",
-        warnings=(LENGTH.format("'" + "9" * 79),),
+        warnings=(LENGTH.format("'" + "9" * 78 + "…"),),
     ),
     "a content-length twice": Row(
         giving([b"four"], headers=[("Content-Length", "4"), ("Content-Length", "4")]),

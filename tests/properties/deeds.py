@@ -41,6 +41,7 @@ class Login(pydantic.BaseModel):
     user: int
     password: str = pydantic.Field(max_length=3)
     nested: dict[str, Any] = {}
+    counts: dict[str, int] = {}
 
 
 def fastapi_app() -> Any:

@@ -11,6 +11,8 @@ from pytest_lifecycle._show.explain import why
 from pytest_lifecycle._show.redact import DEFAULT
 from pytest_lifecycle._show.report import section
 from pytest_lifecycle._show.tree import render
+from pytest_lifecycle._suite.record import record_of
+from pytest_lifecycle._suite.rules.violation import told, violation_of
 
 
 def texts(trace: Trace) -> Iterator[str]:
@@ -21,6 +23,7 @@ def texts(trace: Trace) -> Iterator[str]:
     yield "\n".join(why(trace))
     yield "\n".join(explain(trace.path, ["middleware Missing", "response 204"]))
     yield "\n".join(trace.warnings)
+    yield "\n".join(told(violation_of("no 5xx", trace, f"saw {trace.url} and {trace.exceptions} and {trace.warnings}")))
 
 
 def reprs(trace: Trace) -> Iterator[str]:
@@ -46,3 +49,8 @@ def stored(trace: Trace) -> Iterator[str]:
     """Give what goes into files."""
     yield json.dumps(trace.to_dict())
     yield json.dumps(trace.to_dict(timings=False), ensure_ascii=False)
+
+
+def recorded(trace: Trace) -> str:
+    """Give what reports, baselines and workers of xdist hold of it."""
+    return json.dumps(record_of(trace).to_json())

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pytest_lifecycle import Client, Trace
 
 from .deeds import APPS, deed, serving
-from .outputs import reprs, stored, texts
+from .outputs import recorded, reprs, stored, texts
 
 START, END = "Zq7vK9wX", "Jb4hR2yT"
 """What each secret begins and ends with: neither is anywhere else, so that a part of a secret is noticed as well."""
@@ -61,12 +61,24 @@ PLACES: dict[str, Place] = {
     "multipart": lambda s: ("POST", "/orders", {"data": {"api_key": s}, "files": {"file": b"data"}}),
     "json": lambda s: ("POST", "/orders", {"json": {"login": [{"apiKey": s}]}}),
     "json below": lambda s: ("POST", "/orders", {"json": {"credentials": {"user": "me", "word": s}}}),
+    "query list": lambda s: ("GET", "/orders", {"params": {"token[]": s, "user[jwt][0]": s}}),
+    "form list": lambda s: ("POST", "/orders", {"data": {"token[]": [s, "other"]}}),
+    "json in UTF-16": lambda s: ("POST", "/orders", {"content": json.dumps({"token": s}).encode("utf-16")}),
+    "json lines": lambda s: (
+        "POST",
+        "/orders",
+        {"content": '{"id": 1}\n' + json.dumps({"auth": {"word": [s]}}) + "\n"},
+    ),
+    "json cut short": lambda s: ("POST", "/orders", {"content": json.dumps({"token": s, "rows": [1, 2]})[:-2]}),
+    "large json": lambda s: ("POST", "/orders", {"json": {"token": s, "rows": "x" * 100_000}}),
+    "xml": lambda s: ("POST", "/orders", {"content": f"<login><a:token>{html.escape(s)}</a:token></login>"}),
     "path": lambda s: ("GET", f"/reset/{quote(s, safe='')}", {}),
     "longer path": lambda s: ("GET", f"/reset/{quote(s, safe='')}/nothing", {}),
     "mounted path": lambda s: ("GET", f"/tenants/{quote(s, safe='')}/orders", {}),
     "mounted path that leads nowhere": lambda s: ("GET", f"/tenants/{quote(s, safe='')}/nothing", {}),
     "other method": lambda s: ("DELETE", f"/reset/{quote(s, safe='')}", {}),
     "invalid json": lambda s: ("POST", "/login", {"json": {"user": "x", "password": s}}),
+    "invalid key": lambda s: ("POST", "/login", {"json": {"user": 1, "password": s, "counts": {s: "x"}}}),
     "missing beside it": lambda s: ("POST", "/login", {"json": {"password": s, "nested": {"deep": [{"token": s}]}}}),
 }
 NEED_A_ROUTER = {"path", "longer path", "mounted path", "mounted path that leads nowhere", "other method"}
@@ -140,7 +152,7 @@ def _no_logs() -> Iterator[None]:
 
 def found_in(trace: Trace, secret: str) -> list[str]:
     """Give each output of a trace that holds the secret in some spelling."""
-    outputs = [*texts(trace), *reprs(trace), *stored(trace)]
+    outputs = [*texts(trace), *reprs(trace), *stored(trace), recorded(trace)]
     return [f"{spelling!r} in {text}" for text in outputs for spelling in spellings(secret) if spelling in text]
 
 

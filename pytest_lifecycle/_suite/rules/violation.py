@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, final
-from urllib.parse import urlsplit
 
 from ..._show.escape import shown
-from ..._show.redact import ACTIVE
-from ..record import source_of
+from ..._show.secrets import redactor_of
+from ..record import path_of, source_of
 
 if TYPE_CHECKING:
     from ..._trace.trace import Trace
@@ -42,7 +41,7 @@ class Violation:
 
 def violation_of(rule: str, trace: Trace, seen: str, page: str = "") -> Violation:
     """Make one, harmless for a terminal."""
-    said = shown(ACTIVE.get().text(seen), TEXT_LIMIT)
+    said = shown(redactor_of(trace).text(seen), TEXT_LIMIT)
     return Violation(rule, request_of(trace), said, page, trace.route, source_of(trace))
 
 
@@ -50,7 +49,7 @@ def request_of(trace: Trace) -> str:
     """Name a request in a message."""
     if trace.protocol == "lifespan":
         return "the startup"
-    path = urlsplit(ACTIVE.get().url(trace.url, trace.path_params)).path or "/"
+    path = path_of(trace)
     route = "no route" if trace.route is None else f"route {trace.route.partition(' ')[2]}"
     return shown(f"{trace.method} {path} ({route}) -> {trace.status or 'no response'}", TEXT_LIMIT)
 
