@@ -5,7 +5,7 @@ Read from flask/{app,ctx,views}.py, flask/sansio/app.py and werkzeug/wrappers/re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, final
 
 from .._observe.contract import Adapter, Inside
@@ -24,6 +24,7 @@ from .._trace.declared import Declared
 from .._trace.facts import Refusal, Verdict
 from .._trace.span import Kind
 from ._flask_declared import declared
+from ._flask_errors import answers, crashed
 from ._flask_hooks import after, before, body_of, teardown
 from ._flask_reading import note_unreadable
 from ._flask_routes import Maps
@@ -130,6 +131,7 @@ class FlaskAdapter(Adapter):
         yield Probe(Flask.preprocess_request, Kind.INTERNAL, builtin=True, entering=self._preprocessing)
         yield Probe(Flask.process_response, Kind.INTERNAL, builtin=True, entering=self._processing)
         yield Probe(Flask.do_teardown_request, Kind.INTERNAL, builtin=True, entering=self._tearing_down)
+        yield Probe(Flask.do_teardown_appcontext, span=False, entering=self._closing)
 
     def _preprocessing(self, call: Call) -> None:
         self._expect_hooks(call, "url_value_preprocessors", before)
@@ -144,18 +146,27 @@ class FlaskAdapter(Adapter):
     def _tearing_down(self, call: Call) -> None:
         self._expect_hooks(call, "teardown_request_funcs", teardown)
 
+    def _closing(self, call: Call) -> None:
+        functions = call.owner.teardown_appcontext_funcs
+        if functions and call.parent is not None:
+            self.watcher.expect(call.parent, self._hooks_among(call.owner, "teardown_appcontext", functions, teardown))
+
     def _expect_hooks(self, call: Call, registry: str, probe: Callable[[Any], Probe]) -> None:
         """Expect the app's and its blueprints' functions of one kind."""
         app = call.owner
         groups = getattr(app, registry).values()
-        functions = [function for group in groups for function in group if code_of(function) is not None]
-        if not functions or call.span is None:
-            return
+        functions = [function for group in groups for function in group]
+        if functions and call.span is not None:
+            self.watcher.expect(call.span, self._hooks_among(app, registry, functions, probe))
+
+    def _hooks_among(
+        self, app: object, registry: str, functions: Sequence[Any], probe: Callable[[Any], Probe]
+    ) -> Expected:
         known = self._hooks.get((id(app), registry))
         if known is None or known[1] != len(functions):
-            known = (app, len(functions), Expected(map(probe, functions)))
-            self._hooks[id(app), registry] = known
-        self.watcher.expect(call.span, known[2])
+            expected = Expected(probe(function) for function in functions if code_of(function) is not None)
+            known = self._hooks[id(app), registry] = (app, len(functions), expected)
+        return known[2]
 
     # -- exceptions
 
@@ -163,8 +174,8 @@ class FlaskAdapter(Adapter):
         from flask import Flask
 
         yield Probe(Flask._find_error_handler, span=False, leaving=self._found)
-        yield Probe(Flask.handle_http_exception, span=False, entering=_answers)
-        yield Probe(Flask.handle_exception, span=False, entering=_crashed)
+        yield Probe(Flask.handle_http_exception, span=False, entering=lambda call: answers(call, _request()))
+        yield Probe(Flask.handle_exception, span=False, entering=crashed)
 
     def _found(self, call: Call) -> None:
         """An error handler was looked up: if there is one, it is the one that catches."""
@@ -250,23 +261,6 @@ def _view_chain(view: Any, endpoint: str, method: str) -> list[Probe]:
     if function is None:
         return decorators
     return decorators + handler_chain(function, name=f"{plain_name(view_class.__qualname__)}.{verb}")
-
-
-def _answers(call: Call) -> None:
-    error = call["e"]
-    if id(error) not in call.exchange.caught:
-        note_unreadable(call, error, _request())
-        call.exchange.caught[id(error)] = "Flask.handle_http_exception"
-
-
-def _crashed(call: Call) -> None:
-    """Nothing handled the exception: Flask logs it and answers 500, or lets it escape."""
-    error = call["e"]
-    call.exchange.errors.append(error)
-    app = call.owner
-    propagates = app.config["PROPAGATE_EXCEPTIONS"]
-    if not (app.testing or app.debug if propagates is None else propagates):
-        call.exchange.caught[id(error)] = "Flask.handle_exception"
 
 
 def _responded(call: Call) -> None:

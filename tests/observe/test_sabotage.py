@@ -296,6 +296,7 @@ SITES: dict[str, Site] = {
         [
             *(Asked("POST", url, arguments) for url, arguments in validation.PASSED.items()),
             *(Asked("POST", url, arguments) for url, arguments, *_ in validation.FAILED),
+            Asked("POST", "/webargs", {"content": b"{", "headers": {"content-type": "application/json"}}),
         ],
     ),
     "drf": Site(in_drf, [Asked(*claim.asked.split(" "), claim.request) for claim in drf.CLAIMS]),
