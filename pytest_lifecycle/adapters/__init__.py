@@ -11,6 +11,7 @@ from .._trace.span import Kind, Span
 
 def builtin_adapters() -> list[Adapter]:
     """Give the adapters that come with the plugin, the most general first."""
+    from ._django_admin import DjangoAdminAdapter
     from ._django_forms import DjangoFormsAdapter
     from ._django_templates import DjangoTemplatesAdapter
     from ._django_views import DjangoViewsAdapter
@@ -47,6 +48,7 @@ def builtin_adapters() -> list[Adapter]:
         FlaskAdapter(wsgi),
         DjangoAdapter(asgi, wsgi),
         DjangoViewsAdapter(),
+        DjangoAdminAdapter(),
         DjangoFormsAdapter(),
         DjangoTemplatesAdapter(),
         DRFAdapter(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import FrameType
 from typing import Any
 
 from .._observe.probe import Call, plain_name
@@ -14,9 +15,25 @@ USER_CODE = frozenset({Kind.HANDLER, Kind.DEPENDENCY, Kind.HOOK, Kind.DECORATOR,
 Loc = tuple[str | int, ...]
 
 
+IMPORTER = "<frozen importlib._bootstrap>"
+"""The file that the frames of an import are from."""
+
+
 def is_in_user_code(call: Call) -> bool:
     """Whether user code validates, not the framework around it, nor a validation as a part of itself."""
-    return call.parent is not None and call.parent.kind in USER_CODE and not call.parent.builtin
+    around = call.parent
+    if around is None or around.kind not in USER_CODE or around.builtin:
+        return False
+    return not _is_importing(call.frame.f_back, around._frame)
+
+
+def _is_importing(frame: FrameType | None, around: FrameType | None) -> bool:
+    """Whether a module is imported inside the step around: what is validated as it loads is no data of the request."""
+    while frame is not None and frame is not around:
+        if frame.f_code.co_filename == IMPORTER:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def left(call: Call) -> None:

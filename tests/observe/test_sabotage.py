@@ -40,6 +40,7 @@ from tests.adapters.django_claims import ROWS, TOKEN, Row
 from tests.adapters.fastapi_claims import CLAIMS
 from tests.apps import (
     chat_app,
+    django_office,
     django_shop,
     drf_app,
     fastapi_app,
@@ -196,6 +197,12 @@ def in_django(make: Callable[[], Any]) -> Iterator[Ask]:
 
 
 @contextmanager
+def in_office() -> Iterator[Ask]:
+    with django_office.office_settings(), ours(django_shop.build_wsgi) as ask:
+        yield ask
+
+
+@contextmanager
 def in_drf() -> Iterator[Ask]:
     with drf_app.api_settings() as app, ours(lambda: app) as ask:
         yield ask
@@ -302,6 +309,7 @@ SITES: dict[str, Site] = {
     "drf": Site(in_drf, [Asked(*claim.asked.split(" "), claim.request) for claim in drf.CLAIMS]),
     "django": Site(partial(in_django, django_shop.build_wsgi), DJANGO),
     "django over asgi": Site(partial(in_django, django_shop.build_asgi), DJANGO),
+    "office": Site(in_office, gets("/admin/", "/news/")),
     "threads": Site(in_threads, gets("/", "/")),
     "jinja": Site(partial(ours, rendering), gets("/cart", "/awaited", "/streamed", "/broken")),
     "asgi inside wsgi": Site(partial(ours, lambda: a2wsgi.ASGIMiddleware(fastapi_app.build())), gets("/health")),
