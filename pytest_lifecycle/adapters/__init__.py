@@ -31,6 +31,7 @@ def builtin_adapters() -> list[Adapter]:
     from .starlette import StarletteAdapter
     from .threads import ThreadsAdapter
     from .uvicorn import UvicornAdapter
+    from .werkzeug import WerkzeugAdapter
     from .wsgi import WsgiAdapter
     from .wtforms import WTFormsAdapter
 
@@ -45,6 +46,7 @@ def builtin_adapters() -> list[Adapter]:
         TrustedHostAdapter(asgi),
         AuthenticationAdapter(asgi),
         FastAPIAdapter(starlette),
+        WerkzeugAdapter(wsgi),
         FlaskAdapter(wsgi),
         DjangoAdapter(asgi, wsgi),
         DjangoViewsAdapter(),

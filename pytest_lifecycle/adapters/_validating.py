@@ -10,7 +10,7 @@ from .._observe.probe import Call, plain_name
 from .._trace.facts import Validation, ValidationIssue, shortened
 from .._trace.span import Kind, Span
 
-USER_CODE = frozenset({Kind.HANDLER, Kind.DEPENDENCY, Kind.HOOK, Kind.DECORATOR, Kind.MIDDLEWARE})
+USER_CODE = frozenset({Kind.APP, Kind.HANDLER, Kind.DEPENDENCY, Kind.HOOK, Kind.DECORATOR, Kind.MIDDLEWARE})
 
 Loc = tuple[str | int, ...]
 
@@ -22,9 +22,19 @@ IMPORTER = "<frozen importlib._bootstrap>"
 def is_in_user_code(call: Call) -> bool:
     """Whether user code validates, not the framework around it, nor a validation as a part of itself."""
     around = call.parent
-    if around is None or around.kind not in USER_CODE or around.builtin:
+    if around is None or not (_is_users(around) or _is_part_of_users_app(around)):
         return False
     return not _is_importing(call.frame.f_back, around._frame)
+
+
+def _is_users(span: Span) -> bool:
+    return span.kind in USER_CODE and not span.builtin
+
+
+def _is_part_of_users_app(span: Span) -> bool:
+    """Whether an app that no adapter knows goes on in a method of its own: ``__call__`` in ``wsgi_app``."""
+    around = span.parent
+    return span.kind is Kind.INTERNAL and around is not None and around.kind is Kind.APP and not around.builtin
 
 
 def _is_importing(frame: FrameType | None, around: FrameType | None) -> bool:

@@ -1,6 +1,6 @@
-"""Flask: routing, hooks, views of every kind, error handlers. Builds on the WSGI adapter.
+"""Flask: routing, hooks, views of every kind, error handlers. Builds on the WSGI adapter and on Werkzeug's.
 
-Read from flask/{app,ctx,views}.py, flask/sansio/app.py and werkzeug/wrappers/response.py; Flask 2.3 to 3.1.
+Read from flask/{app,ctx,views}.py and flask/sansio/app.py; Flask 2.3 to 3.1.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .._trace.facts import Refusal, Verdict
 from .._trace.span import Kind
 from ._flask_declared import declared
 from ._flask_errors import answers, crashed
-from ._flask_hooks import after, before, body_of, teardown
+from ._flask_hooks import after, before, teardown
 from ._flask_reading import note_unreadable
 from ._flask_routes import Maps
 from ._shape import owner_name, prefix_of
@@ -60,7 +60,6 @@ class FlaskAdapter(Adapter):
         yield from self._app_probes()
         yield from self._hook_probes()
         yield from self._error_probes()
-        yield from self._response_probes()
 
     def declared(self, app: object, inside: Inside) -> Declared | None:
         return declared(app, inside, _view_chain)
@@ -190,17 +189,6 @@ class FlaskAdapter(Adapter):
                 call.exchange.caught[id(caught)] = name_of(handler)
         self.watcher.expect(call.parent, Expected([Probe(handler, Kind.INTERNAL)]))
 
-    # -- responses
-
-    def _response_probes(self) -> Iterable[Probe]:
-        from werkzeug.exceptions import HTTPException
-        from werkzeug.wrappers import Response
-
-        for cls in (Response, HTTPException):
-            SHAPE.claim(cls.__call__, Step(Kind.RESPONSE, cls.__name__, location_of(cls), True))
-        yield self.wsgi.response(Response.__call__, leaving=_responded)
-        yield Probe(HTTPException.__call__, span=False)
-
 
 def _recognise(call: Call) -> None:
     call.exchange.belong_to(call.owner)
@@ -261,23 +249,3 @@ def _view_chain(view: Any, endpoint: str, method: str) -> list[Probe]:
     if function is None:
         return decorators
     return decorators + handler_chain(function, name=f"{plain_name(view_class.__qualname__)}.{verb}")
-
-
-def _responded(call: Call) -> None:
-    """The response went to the server: keep its body for a client of somebody else's, if it is all there.
-
-    A layer outside that changes bodies is known by the headers that it has to change with them.
-    """
-    exchange = call.exchange
-    if exchange.interface != "wsgi" or not exchange.captures or exchange.responded_at is None:
-        return
-    body = body_of(call.owner)
-    sent = {name.lower(): value.decode("latin-1") for name, value in exchange.raw_headers}
-    encoding, length = sent.get(b"content-encoding"), sent.get(b"content-length")
-    bodiless = exchange.method == "HEAD" or exchange.status in (204, 304)
-    if body is None or encoding != call.owner.headers.get("content-encoding"):
-        return
-    if not bodiless and length not in (None, str(len(body))):
-        return
-    exchange.receive_body(b"" if bodiless else body)
-    exchange.captures = False

@@ -128,14 +128,15 @@ class WsgiAdapter(Adapter):
             if exchange is not None and exchange.edge and environ is exchange.edge[0]:
                 opened = None  # handed on as it came, as most layers do
             else:
-                opened = self._open(parent, environ, call.values[start_response_name])
+                opened = self.open(parent, environ, call.values[start_response_name])
             if opened is None and code.co_flags & GENERATOR:
                 call.parent = handed_on_by(parent)
             return opened
 
         return opens
 
-    def _open(self, parent: Span | None, environ: Any, start_response: object) -> Exchange | None:
+    def open(self, parent: Span | None, environ: Any, start_response: object) -> Exchange | None:
+        """Open an exchange for a call with these arguments, unless it is a part of the request that is under way."""
         if parent is not None and parent.exchange is not None:
             if not parent.exchange.edge:
                 self._watch_edge(parent.exchange, environ, start_response)
@@ -198,7 +199,9 @@ def _looks_like_wsgi(code: types.CodeType, frame: types.FrameType) -> bool:
         return False
     values = frame.f_locals
     environ, start_response = (values.get(name) for name in code.co_varnames[code.co_argcount - 2 : code.co_argcount])
-    return type(environ) is dict and "wsgi.input" in environ and callable(start_response)
+    if type(environ) is not dict or "wsgi.input" not in environ or not callable(start_response):
+        return False
+    return not SHAPE.is_app(start_response)  # Pyramid hands its router on with the environ
 
 
 def _is_another_request(environ: Mapping[str, Any], exchange: Exchange, parent: Span) -> bool:

@@ -35,6 +35,7 @@ from tests.adapters import test_flask_trip as flask
 from tests.adapters import test_jinja as jinja
 from tests.adapters import test_starlette_trip as gallery
 from tests.adapters import test_validation as validation
+from tests.adapters import test_werkzeug as werkzeug_app
 from tests.adapters import test_wsgi as wsgi
 from tests.adapters.django_claims import ROWS, TOKEN, Row
 from tests.adapters.fastapi_claims import CLAIMS
@@ -196,6 +197,10 @@ def in_django(make: Callable[[], Any]) -> Iterator[Ask]:
         yield ask
 
 
+def werkzeug_layer(environ: Any, start_response: Any) -> Any:
+    return werkzeug_app.shop(environ, start_response)
+
+
 @contextmanager
 def in_office() -> Iterator[Ask]:
     with django_office.office_settings(), ours(django_shop.build_wsgi) as ask:
@@ -309,6 +314,7 @@ SITES: dict[str, Site] = {
     "drf": Site(in_drf, [Asked(*claim.asked.split(" "), claim.request) for claim in drf.CLAIMS]),
     "django": Site(partial(in_django, django_shop.build_wsgi), DJANGO),
     "django over asgi": Site(partial(in_django, django_shop.build_asgi), DJANGO),
+    "werkzeug": Site(partial(ours, lambda: werkzeug_layer), gets("/")),
     "office": Site(in_office, gets("/admin/", "/news/")),
     "threads": Site(in_threads, gets("/", "/")),
     "jinja": Site(partial(ours, rendering), gets("/cart", "/awaited", "/streamed", "/broken")),
