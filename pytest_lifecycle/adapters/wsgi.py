@@ -24,6 +24,9 @@ from ._wsgi_boundaries import Boundaries, handed_on_by, left
 
 SHAPE = Shape("environ", "start_response")
 
+DEFAULT_PORTS = {"http": "80", "https": "443"}
+"""The ports that a URL does not name."""
+
 
 @final
 class WsgiAdapter(Adapter):
@@ -215,7 +218,13 @@ def _is_another_request(environ: Mapping[str, Any], exchange: Exchange, parent: 
 def url_of(environ: Mapping[str, Any]) -> str:
     """Give the URL that was asked for (PEP 3333, "URL Reconstruction")."""
     scheme = environ.get("wsgi.url_scheme", "http")
-    host = environ.get("HTTP_HOST") or f"{environ.get('SERVER_NAME', 'localhost')}:{environ.get('SERVER_PORT', '80')}"
     path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
     query = environ.get("QUERY_STRING", "")
-    return f"{scheme}://{host}{path}" + (f"?{query}" if query else "")
+    return f"{scheme}://{environ.get('HTTP_HOST') or _server_of(environ, scheme)}{path}" + (
+        f"?{query}" if query else ""
+    )
+
+
+def _server_of(environ: Mapping[str, Any], scheme: str) -> str:
+    name, port = environ.get("SERVER_NAME", "localhost"), environ.get("SERVER_PORT", "")
+    return str(name) if port in ("", DEFAULT_PORTS.get(scheme)) else f"{name}:{port}"
