@@ -98,15 +98,18 @@ def test_an_app_that_no_adapter_knows_validates_as_others_do() -> None:
 
 
 def test_an_asgi_app_that_no_adapter_knows_validates_as_others_do() -> None:
+    async def answer(send: Any, status: int) -> None:
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
     async def app(scope: Any, receive: Any, send: Any) -> None:
         message = await receive()
-        status = 200
         try:
             Item.model_validate_json(message["body"])
         except pydantic.ValidationError:
-            status = 422
-        await send({"type": "http.response.start", "status": status, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
+            await answer(send, 422)
+        else:
+            await answer(send, 200)
 
     with Client(app, lifespan=False) as client:
         trace = client.post("/", content=b'{"n": "x"}')
