@@ -135,7 +135,7 @@ def candidates_of(decisions: Iterable[Routing]) -> list[RouteCandidate]:
 
 def why_not(route: RoutePattern, asked: Routing) -> tuple[str, str]:
     """Say why a route is not the one: its verdict and the same in words."""
-    if route.host and asked.host and asked.host != route.host and "{" not in route.host:
+    if _is_for_another_host(route, asked.host):
         return "host", f"{asked.host!r} is not {route.host!r}"
     if route.fits(asked.path):
         if not route.takes(asked.method):
@@ -147,6 +147,11 @@ def why_not(route: RoutePattern, asked: Routing) -> tuple[str, str]:
     if wrong is not None:
         return "converter", wrong
     return "path", f"{asked.path!r} is not {route.pattern!r}"
+
+
+def _is_for_another_host(route: RoutePattern, host: str) -> bool:
+    wanted = _relaxed(route.host) if route.host and host else None
+    return wanted is not None and wanted.match(host) is None
 
 
 def _other_slash(path: str) -> str:
@@ -242,7 +247,9 @@ def _nearness(route: RoutePattern, asked: Routing) -> tuple[float, str]:
         return 3.0, f"takes {', '.join(sorted(route.methods))}"
     if verdict == "converter":
         return 2.5, reason
-    if not route.fits(asked.path) and route.fits(asked.path.lower()):
+    if route.fits(asked.path):
+        return 2.0, f"is for the host {route.host}" if verdict == "host" else reason
+    if route.fits(asked.path.lower()):
         return 2.0, "differs: upper and lower case"
     alike = SequenceMatcher(None, *_spelled(route.pattern.lower(), asked.path.lower())).ratio()
     return (alike, "is spelled differently") if alike >= ALIKE else (0.0, "")

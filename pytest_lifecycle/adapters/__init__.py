@@ -11,6 +11,7 @@ from .._trace.span import Kind, Span
 
 def builtin_adapters() -> list[Adapter]:
     """Give the adapters that come with the plugin, the most general first."""
+    from ._django_admin import DjangoAdminAdapter
     from ._django_forms import DjangoFormsAdapter
     from ._django_templates import DjangoTemplatesAdapter
     from ._django_views import DjangoViewsAdapter
@@ -30,6 +31,7 @@ def builtin_adapters() -> list[Adapter]:
     from .starlette import StarletteAdapter
     from .threads import ThreadsAdapter
     from .uvicorn import UvicornAdapter
+    from .werkzeug import WerkzeugAdapter
     from .wsgi import WsgiAdapter
     from .wtforms import WTFormsAdapter
 
@@ -45,9 +47,11 @@ def builtin_adapters() -> list[Adapter]:
         AuthenticationAdapter(asgi),
         RequiresAdapter(),
         FastAPIAdapter(starlette),
+        WerkzeugAdapter(wsgi),
         FlaskAdapter(wsgi),
         DjangoAdapter(asgi, wsgi),
         DjangoViewsAdapter(),
+        DjangoAdminAdapter(),
         DjangoFormsAdapter(),
         DjangoTemplatesAdapter(),
         DRFAdapter(),

@@ -28,17 +28,18 @@ def converting(call: Call) -> None:
     exchange.caught[id(error)] = "response_for_exception"
     if span.kind is Kind.MIDDLEWARE:
         span.attributes["converted"] = True
-        if all(known is not error for known, _ in exchange.raised):
-            exchange.raised.append((error, span))
+    if all(known is not error for known, _ in exchange.raised):
+        exchange.raised.append((error, span))  # it left no step: Django itself raised it, or a middleware
     _note_refusal(call, error)
 
 
 def _note_refusal(call: Call, error: BaseException) -> None:
     """Note which step refused the request by raising this exception, if it stands for a refusal."""
     refusal = _meaning(error)
+    if refusal is not None or _is_answer(error):
+        call.exchange.answers.add(id(error))
     if refusal is None:
         return
-    call.exchange.answers.add(id(error))
     passed = [span for raised, span in call.exchange.raised if raised is error]
     culprit = next((span for span in passed if span.kind in CULPRITS and not span.builtin), None)
     if culprit is None or culprit.fact("refusal") is not None:
@@ -67,6 +68,14 @@ def _meaning(error: BaseException) -> Refusal | None:
     if isinstance(error, Http404) and not isinstance(error, Resolver404):
         return Refusal.NOT_FOUND
     return Refusal.VALIDATION if isinstance(error, tuple(unreadable)) else None
+
+
+def _is_answer(error: BaseException) -> bool:
+    """Whether Django makes an answer of it that is no crash, though not a refusal of one kind."""
+    from django.core.exceptions import BadRequest, SuspiciousOperation
+    from django.http import Http404
+
+    return isinstance(error, BadRequest | SuspiciousOperation | Http404)
 
 
 def _note_unreadable(around: Span, error: BaseException) -> None:
@@ -115,11 +124,22 @@ def turned_away(call: Call) -> bool:
     who = guard_name(call)
     if who is None or call.span is None:
         return False
-    refusal = Refusal.PERMISSION if _is_logged_in(call.frame) else Refusal.AUTHENTICATION
-    call.span.attributes.update(rejected=True, refusal=refusal)
-    if who != call.span.name:
-        call.span.attributes["refused_by"] = who
+    refused_by_guard(call.span, call.frame, who)
     return True
+
+
+def refused_by_guard(span: Span, frame: FrameType, who: str) -> None:
+    """Note that an access check turned somebody away: it does not know them, or they may not.
+
+    Args:
+        span: The step that it is, or is a part of.
+        frame: Where it ran: the request is among its variables.
+        who: Its name.
+    """
+    refusal = Refusal.PERMISSION if _is_logged_in(frame) else Refusal.AUTHENTICATION
+    span.attributes.update(rejected=True, refusal=refusal)
+    if who != span.name:
+        span.attributes["refused_by"] = who
 
 
 def guard_name(call: Call) -> str | None:
@@ -143,10 +163,28 @@ def decorators_given(call: Call) -> list[Any]:
 
 def name_given(decorator: Any) -> str:
     """Name one of those by the function that it was made in, if any: ``permission_required("shop.add")``."""
-    code = getattr(decorator, "__code__", None)
-    if code is not None and "test_func" in code.co_freevars:
-        return _test_name(held_in(decorator)["test_func"])
+    held = held_in(decorator) if hasattr(decorator, "__code__") else {}
+    if "test_func" in held:
+        return _test_name(held["test_func"])
+    if "middleware_class" in held:
+        return middleware_decorator(held["middleware_class"])
     return _outer_name(decorator)
+
+
+_MIDDLEWARE_DECORATORS = {
+    "CsrfViewMiddleware": "csrf_protect",
+    "_EnsureCsrfToken": "requires_csrf_token",
+    "_EnsureCsrfCookie": "ensure_csrf_cookie",
+    "GZipMiddleware": "gzip_page",
+    "CacheMiddleware": "cache_page",
+    "ConditionalGetMiddleware": "conditional_page",
+}
+"""What Django calls the decorators that it makes of middleware; those made of others are called as these are."""
+
+
+def middleware_decorator(middleware: type) -> str:
+    """Name the decorator that is made of a middleware's class."""
+    return _MIDDLEWARE_DECORATORS.get(middleware.__qualname__, middleware.__qualname__)
 
 
 def held_in(function: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from .._observe.contract import Adapter
 from .._observe.probe import Call, Probe, code_of, decorator_name, handler_chain, nested_code, plain_name, unwrapped
 from .._trace.facts import Verdict
 from .._trace.span import Kind
-from ._django_refusals import decorators_given, guard_name, held_in, name_given, turned_away
+from ._django_refusals import decorators_given, guard_name, held_in, middleware_decorator, name_given, turned_away
 from ._django_routes import refuse_method
 from ._drf_views import api_class, method_chain, wrappers_of
 from ._shape import is_call_of
@@ -122,28 +122,18 @@ def _decorator_name(call: Call) -> str:
         given = decorators_given(call)
         if given:
             return ", ".join(map(name_given, given))
-        return _MIDDLEWARE_DECORATORS.get(made_of := _middleware_behind(call), made_of) or decorator_name(code)
+        made_of = _middleware_behind(call)
+        return decorator_name(code) if made_of is None else middleware_decorator(type(made_of))
     return guard_name(call) or decorator_name(code)
 
 
-_MIDDLEWARE_DECORATORS = {
-    "CsrfViewMiddleware": "csrf_protect",
-    "_EnsureCsrfToken": "requires_csrf_token",
-    "_EnsureCsrfCookie": "ensure_csrf_cookie",
-    "GZipMiddleware": "gzip_page",
-    "CacheMiddleware": "cache_page",
-    "ConditionalGetMiddleware": "conditional_page",
-}
-"""What Django calls the decorators that it makes of middleware; those made of others are called as these are."""
-
-
-def _middleware_behind(call: Call) -> str:
-    """Name the middleware that `decorator_from_middleware` made a decorator of."""
+def _middleware_behind(call: Call) -> object:
+    """Give the middleware that `decorator_from_middleware` made a decorator of."""
     middleware = call.values.get("middleware")
     checks = call.values.get("_pre_process_request")  # Django 5.0 and newer
     if middleware is None and checks is not None:
         middleware = held_in(checks).get("middleware")
-    return "" if middleware is None else type(middleware).__qualname__
+    return middleware
 
 
 def _decorator_left(call: Call) -> None:

@@ -194,14 +194,15 @@ def _raised_in(span: Span, error: BaseException) -> None:
 
 
 def _note_invalid(call: Call, error: Any) -> None:
-    passed = _passed(call, error)
-    failed = next((span for span in passed if span.kind is Kind.VALIDATION), None) or _serializer_behind(call, error)
+    passed, issues = _passed(call, error), tuple(issues_of(error.detail))
+    failed = next((span for span in passed if span.kind is Kind.VALIDATION), None)
+    failed = failed or _serializer_behind(call, error) or _validation_behind(call, issues)
     if failed is None:
         around = passed[0] if passed else call.parent
         if around is None:
             return
         culprit = passed[0].name if passed else plain_name(type(call.owner).__qualname__)
-        failed = _note_failure(around, error, tuple(issues_of(error.detail)), culprit)
+        failed = _note_failure(around, error, issues, culprit)
     failed.attributes["refusal"] = Refusal.VALIDATION
 
 
@@ -213,6 +214,17 @@ def _serializer_behind(call: Call, error: BaseException) -> Span | None:
         return None
     validations = [span for span in call.exchange.root.walk() if span.kind is Kind.VALIDATION]
     return validations[-1] if validations and validations[-1].name == Validation.FAILED else None
+
+
+def _validation_behind(call: Call, issues: tuple[ValidationIssue, ...]) -> Span | None:
+    """Give the validation that found the same before: ``ValidationError(form.errors)`` raises its errors anew."""
+    raised = {(issue.loc, issue.message) for issue in issues}
+    for span in call.exchange.root.walk():
+        if raised and span.kind is Kind.VALIDATION:
+            found = {(issue.loc, issue.message) for issue in span.fact("errors") or ()}
+            if raised <= found:
+                return span
+    return None
 
 
 def _note_failure(around: Span, error: BaseException, issues: tuple[ValidationIssue, ...], culprit: str) -> Span:

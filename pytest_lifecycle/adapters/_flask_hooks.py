@@ -1,6 +1,6 @@
 """Flask's hooks: what they put into `g`, and what they do to the response.
 
-Read from flask/{app,ctx}.py and werkzeug/wrappers/response.py.
+Read from flask/{app,ctx}.py.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from .._observe.probe import Call, Probe
-from .._trace.changes import Head
 from .._trace.span import Kind
+from .werkzeug import head_of
 
 
 def before(function: Any) -> Probe:
@@ -58,23 +58,6 @@ def _gave_response(call: Call) -> None:
     if span is not None and call.error is None:
         span._outer_head = head_of(call.result)
         call.exchange.cross(span)
-
-
-def head_of(response: object) -> Head | None:
-    """Write down the head of a response, and its body where it is at hand: nothing is read from a stream."""
-    from werkzeug.wrappers import Response
-
-    if not isinstance(response, Response):
-        return None
-    return Head(response.status_code, list(response.headers), body_of(response))
-
-
-def body_of(response: Any) -> bytes | None:
-    """Give a response's body where it is at hand; None for a stream."""
-    if response.direct_passthrough or not isinstance(response.response, (list, tuple)):
-        return None
-    pieces = response.response
-    return b"".join(piece.encode() if isinstance(piece, str) else bytes(piece) for piece in pieces)
 
 
 def _shared() -> dict[str, Any]:

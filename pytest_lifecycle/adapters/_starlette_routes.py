@@ -86,7 +86,7 @@ class Routes:
     def refuse(self, exchange: Exchange) -> None:
         """Note that the route which the last router chose does not take the method."""
         if exchange.routing:
-            exchange.routing[-1] = exchange.routing[-1]._replace(is_refused=True)
+            exchange.routing[-1].is_refused = True
 
     def _table(self, router: Any, scope_type: str) -> Table:
         known = self._tables.get((id(router), scope_type))

@@ -3,20 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import FrameType
 from typing import Any
 
 from .._observe.probe import Call, plain_name
 from .._trace.facts import Validation, ValidationIssue, shortened
 from .._trace.span import Kind, Span
 
-USER_CODE = frozenset({Kind.HANDLER, Kind.DEPENDENCY, Kind.HOOK, Kind.DECORATOR, Kind.MIDDLEWARE})
+USER_CODE = frozenset({Kind.APP, Kind.HANDLER, Kind.DEPENDENCY, Kind.HOOK, Kind.DECORATOR, Kind.MIDDLEWARE})
 
 Loc = tuple[str | int, ...]
 
 
+IMPORTER = "<frozen importlib._bootstrap>"
+"""The file that the frames of an import are from."""
+
+
 def is_in_user_code(call: Call) -> bool:
     """Whether user code validates, not the framework around it, nor a validation as a part of itself."""
-    return call.parent is not None and call.parent.kind in USER_CODE and not call.parent.builtin
+    around = call.parent
+    if around is None or not (_is_users(around) or _is_part_of_users_app(around)):
+        return False
+    return not _is_importing(call.frame.f_back, around._frame)
+
+
+def _is_users(span: Span) -> bool:
+    return span.kind in USER_CODE and not span.builtin
+
+
+def _is_part_of_users_app(span: Span) -> bool:
+    """Whether an app that no adapter knows goes on in a method of its own: ``__call__`` in ``wsgi_app``."""
+    around = span.parent
+    return span.kind is Kind.INTERNAL and around is not None and around.kind is Kind.APP and not around.builtin
+
+
+def _is_importing(frame: FrameType | None, around: FrameType | None) -> bool:
+    """Whether a module is imported inside the step around: what is validated as it loads is no data of the request."""
+    while frame is not None and frame is not around:
+        if frame.f_code.co_filename == IMPORTER:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def left(call: Call) -> None:

@@ -139,6 +139,7 @@ class DjangoAdapter(Adapter):
         from django.core.handlers import exception
         from django.middleware.common import CommonMiddleware
         from django.middleware.csrf import CsrfViewMiddleware
+        from django.middleware.locale import LocaleMiddleware
         from django.middleware.security import SecurityMiddleware
 
         for code in nested_code(exception.convert_exception_to_response, "inner"):
@@ -149,6 +150,7 @@ class DjangoAdapter(Adapter):
             (SecurityMiddleware.process_request, "SECURE_SSL_REDIRECT"),
         ):
             yield Probe(function, span=False, leaving=_redirecting(reason))
+        yield Probe(LocaleMiddleware.process_response, span=False, leaving=_sent_to_language)
         yield Probe(CsrfViewMiddleware._reject, span=False, leaving=token_refused)
 
     # -- exceptions
@@ -234,6 +236,12 @@ def _redirecting(reason: str) -> Callback:
             redirected(call.parent, reason)
 
     return decided
+
+
+def _sent_to_language(call: Call) -> None:
+    """Where `i18n_patterns` has the path with a language in front of it, the client is sent there."""
+    if call.error is None and call.result is not call["response"]:
+        redirected(call.parent, "i18n_patterns")
 
 
 def _crashed(call: Call) -> None:

@@ -1,11 +1,11 @@
-"""Flask: routing, hooks, views of every kind, error handlers. Builds on the WSGI adapter.
+"""Flask: routing, hooks, views of every kind, error handlers. Builds on the WSGI adapter and on Werkzeug's.
 
-Read from flask/{app,ctx,views}.py, flask/sansio/app.py and werkzeug/wrappers/response.py; Flask 2.3 to 3.1.
+Read from flask/{app,ctx,views}.py and flask/sansio/app.py; Flask 2.3 to 3.1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, final
 
 from .._observe.contract import Adapter, Inside
@@ -24,7 +24,8 @@ from .._trace.declared import Declared
 from .._trace.facts import Refusal, Verdict
 from .._trace.span import Kind
 from ._flask_declared import declared
-from ._flask_hooks import after, before, body_of, teardown
+from ._flask_errors import answers, crashed
+from ._flask_hooks import after, before, teardown
 from ._flask_reading import note_unreadable
 from ._flask_routes import Maps
 from ._shape import owner_name, prefix_of
@@ -59,7 +60,6 @@ class FlaskAdapter(Adapter):
         yield from self._app_probes()
         yield from self._hook_probes()
         yield from self._error_probes()
-        yield from self._response_probes()
 
     def declared(self, app: object, inside: Inside) -> Declared | None:
         return declared(app, inside, _view_chain)
@@ -130,6 +130,7 @@ class FlaskAdapter(Adapter):
         yield Probe(Flask.preprocess_request, Kind.INTERNAL, builtin=True, entering=self._preprocessing)
         yield Probe(Flask.process_response, Kind.INTERNAL, builtin=True, entering=self._processing)
         yield Probe(Flask.do_teardown_request, Kind.INTERNAL, builtin=True, entering=self._tearing_down)
+        yield Probe(Flask.do_teardown_appcontext, span=False, entering=self._closing)
 
     def _preprocessing(self, call: Call) -> None:
         self._expect_hooks(call, "url_value_preprocessors", before)
@@ -144,18 +145,27 @@ class FlaskAdapter(Adapter):
     def _tearing_down(self, call: Call) -> None:
         self._expect_hooks(call, "teardown_request_funcs", teardown)
 
+    def _closing(self, call: Call) -> None:
+        functions = call.owner.teardown_appcontext_funcs
+        if functions and call.parent is not None:
+            self.watcher.expect(call.parent, self._hooks_among(call.owner, "teardown_appcontext", functions, teardown))
+
     def _expect_hooks(self, call: Call, registry: str, probe: Callable[[Any], Probe]) -> None:
         """Expect the app's and its blueprints' functions of one kind."""
         app = call.owner
         groups = getattr(app, registry).values()
-        functions = [function for group in groups for function in group if code_of(function) is not None]
-        if not functions or call.span is None:
-            return
+        functions = [function for group in groups for function in group]
+        if functions and call.span is not None:
+            self.watcher.expect(call.span, self._hooks_among(app, registry, functions, probe))
+
+    def _hooks_among(
+        self, app: object, registry: str, functions: Sequence[Any], probe: Callable[[Any], Probe]
+    ) -> Expected:
         known = self._hooks.get((id(app), registry))
         if known is None or known[1] != len(functions):
-            known = (app, len(functions), Expected(map(probe, functions)))
-            self._hooks[id(app), registry] = known
-        self.watcher.expect(call.span, known[2])
+            expected = Expected(probe(function) for function in functions if code_of(function) is not None)
+            known = self._hooks[id(app), registry] = (app, len(functions), expected)
+        return known[2]
 
     # -- exceptions
 
@@ -163,8 +173,8 @@ class FlaskAdapter(Adapter):
         from flask import Flask
 
         yield Probe(Flask._find_error_handler, span=False, leaving=self._found)
-        yield Probe(Flask.handle_http_exception, span=False, entering=_answers)
-        yield Probe(Flask.handle_exception, span=False, entering=_crashed)
+        yield Probe(Flask.handle_http_exception, span=False, entering=lambda call: answers(call, _request()))
+        yield Probe(Flask.handle_exception, span=False, entering=crashed)
 
     def _found(self, call: Call) -> None:
         """An error handler was looked up: if there is one, it is the one that catches."""
@@ -178,17 +188,6 @@ class FlaskAdapter(Adapter):
                     note_unreadable(call, caught, _request())
                 call.exchange.caught[id(caught)] = name_of(handler)
         self.watcher.expect(call.parent, Expected([Probe(handler, Kind.INTERNAL)]))
-
-    # -- responses
-
-    def _response_probes(self) -> Iterable[Probe]:
-        from werkzeug.exceptions import HTTPException
-        from werkzeug.wrappers import Response
-
-        for cls in (Response, HTTPException):
-            SHAPE.claim(cls.__call__, Step(Kind.RESPONSE, cls.__name__, location_of(cls), True))
-        yield self.wsgi.response(Response.__call__, leaving=_responded)
-        yield Probe(HTTPException.__call__, span=False)
 
 
 def _recognise(call: Call) -> None:
@@ -250,40 +249,3 @@ def _view_chain(view: Any, endpoint: str, method: str) -> list[Probe]:
     if function is None:
         return decorators
     return decorators + handler_chain(function, name=f"{plain_name(view_class.__qualname__)}.{verb}")
-
-
-def _answers(call: Call) -> None:
-    error = call["e"]
-    if id(error) not in call.exchange.caught:
-        note_unreadable(call, error, _request())
-        call.exchange.caught[id(error)] = "Flask.handle_http_exception"
-
-
-def _crashed(call: Call) -> None:
-    """Nothing handled the exception: Flask logs it and answers 500, or lets it escape."""
-    error = call["e"]
-    call.exchange.errors.append(error)
-    app = call.owner
-    propagates = app.config["PROPAGATE_EXCEPTIONS"]
-    if not (app.testing or app.debug if propagates is None else propagates):
-        call.exchange.caught[id(error)] = "Flask.handle_exception"
-
-
-def _responded(call: Call) -> None:
-    """The response went to the server: keep its body for a client of somebody else's, if it is all there.
-
-    A layer outside that changes bodies is known by the headers that it has to change with them.
-    """
-    exchange = call.exchange
-    if exchange.interface != "wsgi" or not exchange.captures or exchange.responded_at is None:
-        return
-    body = body_of(call.owner)
-    sent = {name.lower(): value.decode("latin-1") for name, value in exchange.raw_headers}
-    encoding, length = sent.get(b"content-encoding"), sent.get(b"content-length")
-    bodiless = exchange.method == "HEAD" or exchange.status in (204, 304)
-    if body is None or encoding != call.owner.headers.get("content-encoding"):
-        return
-    if not bodiless and length not in (None, str(len(body))):
-        return
-    exchange.receive_body(b"" if bodiless else body)
-    exchange.captures = False

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from json import JSONDecodeError
+from types import TracebackType
 from typing import Any, final
 
 from .._observe.contract import Adapter
-from .._observe.probe import Call, Probe
+from .._observe.probe import Call, Probe, code_of
 from .._trace.facts import Validation, ValidationIssue, shortened
 from .._trace.span import Kind, Span
-from ._validating import at_loc, class_name, is_in_user_code, issues_in, left, note_failure
+from ._validating import add_failure, at_loc, class_name, is_in_user_code, issues_in, left, note_failure
 
 WHOLE = "_schema"
 """Where marshmallow puts what is wrong with the data as a whole."""
@@ -54,6 +56,7 @@ class WebargsAdapter(Adapter):
     def probes(self) -> Iterable[Probe]:
         from webargs.core import Parser
 
+        yield Probe(Parser.load_json, span=False, applies=is_in_user_code, raising=_unreadable)
         yield Probe(Parser._on_validation_error, span=False, entering=_locate)
         if hasattr(Parser, "_async_on_validation_error"):
             yield Probe(Parser._async_on_validation_error, span=False, entering=_locate)
@@ -110,3 +113,24 @@ def _locate(call: Call) -> None:
         if span.kind is Kind.VALIDATION and _schema(span) == schema:
             _note(span, call["error"], call["location"])
             return
+
+
+def _unreadable(around: Span, error: BaseException) -> None:
+    """The body is no JSON at all: each framework's parser makes an answer of its own of what the decoder raised."""
+    told: BaseException | None = error
+    while told is not None and not isinstance(told, (JSONDecodeError, UnicodeDecodeError)):
+        told = told.__cause__ or told.__context__
+    parser = _parser_behind(error.__traceback__)
+    if told is not None and parser is not None:
+        found = ValidationIssue(("json",), str(told), type(told).__qualname__)
+        add_failure(around, [found], class_name(type(parser)))
+
+
+def _parser_behind(traceback: TracebackType | None) -> object:
+    from webargs.core import Parser
+
+    while traceback is not None:
+        if traceback.tb_frame.f_code is code_of(Parser.load_json):
+            return traceback.tb_frame.f_locals["self"]
+        traceback = traceback.tb_next
+    return None

@@ -24,6 +24,9 @@ from ._wsgi_boundaries import Boundaries, handed_on_by, left
 
 SHAPE = Shape("environ", "start_response")
 
+DEFAULT_PORTS = {"http": "80", "https": "443"}
+"""The ports that a URL does not name."""
+
 
 @final
 class WsgiAdapter(Adapter):
@@ -128,14 +131,15 @@ class WsgiAdapter(Adapter):
             if exchange is not None and exchange.edge and environ is exchange.edge[0]:
                 opened = None  # handed on as it came, as most layers do
             else:
-                opened = self._open(parent, environ, call.values[start_response_name])
+                opened = self.open(parent, environ, call.values[start_response_name])
             if opened is None and code.co_flags & GENERATOR:
                 call.parent = handed_on_by(parent)
             return opened
 
         return opens
 
-    def _open(self, parent: Span | None, environ: Any, start_response: object) -> Exchange | None:
+    def open(self, parent: Span | None, environ: Any, start_response: object) -> Exchange | None:
+        """Open an exchange for a call with these arguments, unless it is a part of the request that is under way."""
         if parent is not None and parent.exchange is not None:
             if not parent.exchange.edge:
                 self._watch_edge(parent.exchange, environ, start_response)
@@ -198,7 +202,9 @@ def _looks_like_wsgi(code: types.CodeType, frame: types.FrameType) -> bool:
         return False
     values = frame.f_locals
     environ, start_response = (values.get(name) for name in code.co_varnames[code.co_argcount - 2 : code.co_argcount])
-    return type(environ) is dict and "wsgi.input" in environ and callable(start_response)
+    if type(environ) is not dict or "wsgi.input" not in environ or not callable(start_response):
+        return False
+    return not SHAPE.is_app(start_response)  # Pyramid hands its router on with the environ
 
 
 def _is_another_request(environ: Mapping[str, Any], exchange: Exchange, parent: Span) -> bool:
@@ -212,7 +218,13 @@ def _is_another_request(environ: Mapping[str, Any], exchange: Exchange, parent: 
 def url_of(environ: Mapping[str, Any]) -> str:
     """Give the URL that was asked for (PEP 3333, "URL Reconstruction")."""
     scheme = environ.get("wsgi.url_scheme", "http")
-    host = environ.get("HTTP_HOST") or f"{environ.get('SERVER_NAME', 'localhost')}:{environ.get('SERVER_PORT', '80')}"
     path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
     query = environ.get("QUERY_STRING", "")
-    return f"{scheme}://{host}{path}" + (f"?{query}" if query else "")
+    return f"{scheme}://{environ.get('HTTP_HOST') or _server_of(environ, scheme)}{path}" + (
+        f"?{query}" if query else ""
+    )
+
+
+def _server_of(environ: Mapping[str, Any], scheme: str) -> str:
+    name, port = environ.get("SERVER_NAME", "localhost"), environ.get("SERVER_PORT", "")
+    return str(name) if port in ("", DEFAULT_PORTS.get(scheme)) else f"{name}:{port}"

@@ -106,6 +106,16 @@ class Refuses(View):
         raise serializers.ValidationError({"n": ["no such number"]})
 
 
+class RaisesAnew(View):
+    """Raises what its serializer had found."""
+
+    def post(self, request: Request) -> Response:
+        number = Number(data=request.data)
+        if not number.is_valid():
+            raise exceptions.ValidationError(number.errors)
+        return Response("fine")
+
+
 class Pardons(View):
     """Answers an error with 200."""
 
@@ -151,6 +161,7 @@ urlpatterns = [
     path("checks/", Checks.as_view()),
     path("handles/", Handles.as_view()),
     path("refuses/", Refuses.as_view()),
+    path("anew/", RaisesAnew.as_view()),
     path("pardons/", Pardons.as_view()),
     path("twice/", Twice.as_view()),
 ]
@@ -197,6 +208,12 @@ def test_an_error_that_the_view_finds_itself_is_a_validation(client: Client) -> 
         "Refuses.post",
     )
     assert [(issue.loc, issue.message) for issue in trace.validation_errors] == [(("n",), "no such number")]
+
+
+def test_errors_that_are_raised_anew_are_one_validation(client: Client) -> None:
+    trace = client.post("/anew/", json={"n": "x"})
+    assert (trace.outcome, trace.refused_by, len(trace.spans("validation"))) == ("invalid", "Number", 1)
+    assert [(issue.loc, issue.input) for issue in trace.validation_errors] == [(("n",), "'x'")]
 
 
 def test_an_exception_handler_that_answers_200_leaves_the_refusal_as_it_was(client: Client) -> None:

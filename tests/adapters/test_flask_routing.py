@@ -161,6 +161,8 @@ def test_hosts_are_a_reason_not_to_match() -> None:
         "host",
         "'other.example' is not 'api.example'",
     )
+    assert nobody.candidates[1].verdict == "host"
+    assert nobody.nearest == ["/ (is for the host api.example)", "/ (is for the host {tenant}.shop.example)"]
 
 
 def test_subdomains_are_a_reason_not_to_match() -> None:

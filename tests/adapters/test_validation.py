@@ -126,6 +126,17 @@ def test_a_refusal_that_is_answered_with_200_is_no_refusal_of_the_request(client
     assert (trace.validation, [issue.loc for issue in trace.validation_errors]) == ("failed", [("items", 0, "price")])
 
 
+def test_a_body_that_is_no_json_is_refused_by_webargs_parser(client: Client) -> None:
+    trace = client.post("/webargs?page=1", content=b"{", headers={"content-type": "application/json"})
+    assert (trace.status, trace.outcome, trace.refusal, trace.refused_by) == (
+        400,
+        "invalid",
+        "validation",
+        "FlaskParser",
+    )
+    assert [(issue.loc, issue.type) for issue in trace.validation_errors] == [(("json",), "JSONDecodeError")]
+
+
 def test_a_form_that_is_shown_for_the_first_time_is_no_validation(client: Client) -> None:
     assert client.get("/wtforms").validation == "none"
 

@@ -10,6 +10,7 @@ from wsgiref.util import setup_testing_defaults
 
 import pytest
 from werkzeug.test import Client as WerkzeugClient
+from werkzeug.test import create_environ, run_wsgi_app
 
 from pytest_lifecycle import Client, Trace, observe
 
@@ -165,3 +166,21 @@ def test_requests_in_many_threads_never_mix_their_steps() -> None:
     assert {tuple(trace.path) for trace in traces} == {
         ("middleware Passing", "middleware Stamping", "handler hello", "response 200")
     }
+
+
+@pytest.mark.parametrize(
+    ("server", "url"),
+    [
+        ({}, "http://shop.example/a?b=c"),
+        ({"SERVER_PORT": "8000"}, "http://shop.example:8000/a?b=c"),
+        ({"SERVER_PORT": "443", "wsgi.url_scheme": "https"}, "https://shop.example/a?b=c"),
+        ({"HTTP_HOST": "other.example:80"}, "http://other.example:80/a?b=c"),
+    ],
+)
+def test_the_url_names_no_port_that_goes_without_saying(server: dict[str, str], url: str) -> None:
+    environ = create_environ("/a?b=c", environ_overrides={"SERVER_NAME": "shop.example", **server})
+    if "HTTP_HOST" not in server:
+        del environ["HTTP_HOST"]
+    with observe() as traces:
+        run_wsgi_app(hello, environ)
+    assert traces[0].url == url

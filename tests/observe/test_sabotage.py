@@ -35,11 +35,13 @@ from tests.adapters import test_flask_trip as flask
 from tests.adapters import test_jinja as jinja
 from tests.adapters import test_starlette_trip as gallery
 from tests.adapters import test_validation as validation
+from tests.adapters import test_werkzeug as werkzeug_app
 from tests.adapters import test_wsgi as wsgi
 from tests.adapters.django_claims import ROWS, TOKEN, Row
 from tests.adapters.fastapi_claims import CLAIMS
 from tests.apps import (
     chat_app,
+    django_office,
     django_shop,
     drf_app,
     fastapi_app,
@@ -195,6 +197,16 @@ def in_django(make: Callable[[], Any]) -> Iterator[Ask]:
         yield ask
 
 
+def werkzeug_layer(environ: Any, start_response: Any) -> Any:
+    return werkzeug_app.shop(environ, start_response)
+
+
+@contextmanager
+def in_office() -> Iterator[Ask]:
+    with django_office.office_settings(), ours(django_shop.build_wsgi) as ask:
+        yield ask
+
+
 @contextmanager
 def in_drf() -> Iterator[Ask]:
     with drf_app.api_settings() as app, ours(lambda: app) as ask:
@@ -296,11 +308,14 @@ SITES: dict[str, Site] = {
         [
             *(Asked("POST", url, arguments) for url, arguments in validation.PASSED.items()),
             *(Asked("POST", url, arguments) for url, arguments, *_ in validation.FAILED),
+            Asked("POST", "/webargs", {"content": b"{", "headers": {"content-type": "application/json"}}),
         ],
     ),
     "drf": Site(in_drf, [Asked(*claim.asked.split(" "), claim.request) for claim in drf.CLAIMS]),
     "django": Site(partial(in_django, django_shop.build_wsgi), DJANGO),
     "django over asgi": Site(partial(in_django, django_shop.build_asgi), DJANGO),
+    "werkzeug": Site(partial(ours, lambda: werkzeug_layer), gets("/")),
+    "office": Site(in_office, gets("/admin/", "/news/")),
     "threads": Site(in_threads, gets("/", "/")),
     "jinja": Site(partial(ours, rendering), gets("/cart", "/awaited", "/streamed", "/broken")),
     "asgi inside wsgi": Site(partial(ours, lambda: a2wsgi.ASGIMiddleware(fastapi_app.build())), gets("/health")),
