@@ -124,19 +124,14 @@ class Shape:
             if self.is_app(value) or (name in INNER_NAMES and self._takes_as_many(value)):
                 yield value
 
-    def opened(self, app: Any) -> tuple[DeclaredMiddleware | None, object]:
-        """Look into an app without calling it.
-
-        Returns:
-            Itself as a middleware with the app inside it; None and the app where it holds no other.
-        """
+    def opened(self, app: Any) -> list[object]:
+        """Give the apps that a wrapper holds, without calling it; none where it is no wrapper."""
         if isinstance(app, type | types.MethodType) or not (self.is_app(app) or self._takes_as_many(app)):
-            return None, app
+            return []
         code = code_of(app)
         assert code is not None
         is_function = isinstance(app, types.FunctionType)
-        inner = next(self._inner_apps(code, None if is_function else app, closure_of(app)), None)
-        return (None, app) if inner is None else (DeclaredMiddleware(name_of(app), location_of(app)), inner)
+        return list(self._inner_apps(code, None if is_function else app, closure_of(app)))
 
     def _takes_as_many(self, value: object) -> bool:
         code = code_of(value)
@@ -161,12 +156,14 @@ def closure_of(function: object) -> dict[str, object]:
 
 def declared_around(shape: Shape, app: object, inside: Inside) -> Declared | None:
     """Give what a wrapper declares that somebody put around an app by hand; what is no wrapper is a route's end."""
-    layer, inner = shape.opened(app)
-    if layer is None:
+    held = shape.opened(app)
+    if not held:
         if not shape.is_app(app) or isinstance(app, type):
             return None
         return Declared((DeclaredRoute(ANY, "", handler=name_of(app), source=source_of(app)),))
-    return (inside(inner) or Declared()).within([layer])
+    # One of a Flask app that replaces its `wsgi_app` may hold the app that it is a part of, too.
+    found = next((declared for declared in map(inside, held) if declared is not None), Declared())
+    return found.within([DeclaredMiddleware(name_of(app), location_of(app))])
 
 
 def source_of(function: object) -> tuple[str, int] | None:

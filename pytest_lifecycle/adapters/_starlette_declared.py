@@ -196,10 +196,9 @@ def _built(app: Any) -> Iterator[type]:
     found = []
     while layer is not app.router:
         found.append(type(layer))
-        inner = SHAPE.opened(layer)[1]
-        if inner is layer or len(found) > 1000:
+        layer = next(iter(SHAPE.opened(layer)), None)
+        if layer is None or len(found) > 1000:
             return iter([entry.cls for entry in app.user_middleware])
-        layer = inner
     return iter(found)
 
 

@@ -217,7 +217,7 @@ def see_environ(span: Span, parent: Span, environ: Mapping[str, Any]) -> None:
             _note_added(around, environ, around._scope, count)
         script = environ.get("SCRIPT_NAME")
         if size[1] < length and isinstance(script, str):
-            prefix = script[size[1] - length :]
+            prefix = script[size[1] - length :].rstrip("/")  # some leave the slash to what they are mounted at
             if prefix.startswith("/"):
                 around.attributes["prefix"] = prefix
     span._scope, span._scope_size = environ, size

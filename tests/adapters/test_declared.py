@@ -268,6 +268,33 @@ def test_wrappers_by_hand_come_before_the_app_s_own_middleware() -> None:
     assert names[:3] == ["Timing", "Tag", "Tag"]
 
 
+class Prefixed:
+    """As many Flask apps have it: a wrapper put into the app whose settings it reads."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+        self.wsgi_app = app.wsgi_app
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        root = self.app.config["APPLICATION_ROOT"]
+        environ["SCRIPT_NAME"] = root
+        environ["PATH_INFO"] = environ["PATH_INFO"].removeprefix(root)
+        return self.wsgi_app(environ, start_response)
+
+
+@pytest.mark.parametrize(("root", "prefix"), [("/", ""), ("/shop", "/shop"), ("/shop/", "/shop")])
+def test_a_wrapper_that_holds_the_app_it_is_a_part_of_hides_no_routes(root: str, prefix: str) -> None:
+    flask = Flask("shop", static_folder=None)
+    flask.config["APPLICATION_ROOT"] = root
+    flask.add_url_rule("/orders/<int:order_id>", view_func=lambda order_id: str(order_id))
+    flask.wsgi_app = Prefixed(flask)  # type: ignore[method-assign]
+    client = Client(flask)
+    trace = client.get(f"{prefix}/orders/7")
+    assert (trace.text, trace.middleware, trace.route) == ("7", ["Prefixed"], f"GET {prefix}/orders/<int:order_id>")
+    assert list(map(str, client.routes())) == ["GET /orders/<int:order_id>"]
+    assert [layer.name for layer in client.stack()] == ["Prefixed"]
+
+
 def test_methods_that_a_framework_adds_by_itself_are_no_routes() -> None:
     flask = Flask("shop", static_folder=None)
     flask.add_url_rule("/", view_func=flask_shop.index, methods=["GET", "PUT"])
