@@ -10,6 +10,7 @@ import threading
 import types
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from importlib.machinery import ModuleSpec
 from typing import final
 
 from ._errors import LifecycleError
@@ -55,6 +56,7 @@ class Session:
         self._discoverers: list[Adapter] = []
         self._probes: dict[Adapter, tuple[object, list[Probe]]] = {}
         self._modules = 0
+        self._awaited: list[ModuleSpec] = []
         self._stale = False
         self._has_builtin = False
         self._refreshing = False
@@ -251,7 +253,7 @@ class Session:
         source = make_source(recorder)
         recorder.source = source
         self._recorder, self._source = recorder, source
-        self._waiting = list(self._adapters)
+        self._waiting, self._awaited = list(self._adapters), []
         self._discoverers = [adapter for adapter in self._adapters if type(adapter).discover is not Adapter.discover]
         self._modules = 0
         source.start()
@@ -319,13 +321,18 @@ class Session:
 
     def _refresh(self) -> None:
         """Activate the adapters whose library has been imported since the last look."""
-        if self._recorder is None or self._refreshing or len(sys.modules) == self._modules:
+        if self._recorder is None or self._refreshing:
+            return
+        if len(sys.modules) == self._modules and all(map(_is_initializing, self._awaited)):
             return
         self._refreshing = True
         self._modules = len(sys.modules)
-        ready = [adapter for adapter in self._waiting if _is_imported(adapter.module)]
+        imported = [adapter for adapter in self._waiting if not adapter.module or adapter.module in sys.modules]
+        awaited = [(adapter, _initializing(adapter.module)) for adapter in imported]
+        ready = [adapter for adapter, spec in awaited if spec is None]
+        self._awaited = [spec for _, spec in awaited if spec is not None]
         self._waiting = [adapter for adapter in self._waiting if adapter not in ready]
-        self._stale = any(adapter.module in sys.modules for adapter in self._waiting)
+        self._stale = bool(self._awaited)
         try:
             for adapter in ready:
                 self._activate(adapter, self._recorder)
@@ -365,16 +372,19 @@ def _conclude(exchange: Exchange) -> None:
             )
 
 
-def _is_imported(module: str) -> bool:
-    """Whether a module is there, and nothing of its package is still being imported: a probe may need all of it."""
-    if not module:
-        return True
+def _initializing(module: str) -> ModuleSpec | None:
+    """Give what is still being imported of a module's package, the package itself first: a probe may need all of it."""
     package = module.partition(".")[0]
-    return module in sys.modules and not any(
-        getattr(getattr(found, "__spec__", None), "_initializing", False)
+    specs = (
+        getattr(found, "__spec__", None)
         for name, found in list(sys.modules.items())
-        if name == package or name.startswith(f"{package}.")
+        if package and (name == package or name.startswith(f"{package}."))
     )
+    return next((spec for spec in specs if spec is not None and _is_initializing(spec)), None)
+
+
+def _is_initializing(spec: ModuleSpec) -> bool:
+    return bool(getattr(spec, "_initializing", False))
 
 
 _session = Session()

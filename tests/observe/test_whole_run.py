@@ -120,3 +120,36 @@ def test_a_library_that_a_test_imports_anew_is_observed_in_the_next() -> None:
                 client.get("/")
             with Client(working) as client:
                 assert [span.name for span in client.get("/").spans(Kind.HOOK)] == ["work"]
+
+
+class Late(Adapter):
+    """Of a module that calls a function of its own while it is being imported."""
+
+    name = "late"
+    module = "imported_late"
+
+    def probes(self) -> Iterable[Probe]:
+        yield Probe(sys.modules["imported_late"].work, Kind.HOOK)
+
+
+def test_a_library_that_runs_code_as_it_is_imported_is_observed_once_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "def set_up():\n    return 1\n\nSIZE = set_up()\n\ndef work():\n    return b'worked'\n"
+    (tmp_path / "imported_late.py").write_text(source, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    adapter = Late()
+    session.add_adapters([adapter])
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return [sys.modules["imported_late"].work()]
+
+    try:
+        with Client(app) as client:
+            importlib.import_module("imported_late")
+            trace = client.get("/")
+    finally:
+        sys.modules.pop("imported_late", None)
+        session.remove_adapters([adapter])
+    assert [span.name for span in trace.spans(Kind.HOOK)] == ["work"]
