@@ -31,6 +31,7 @@ SLUGS: Final = {
     "too-many-redirects": "A redirect led to a redirect too many times.",
     "unknown-engine": "The environment asks for an event source that is not there.",
     "unknown-interface": "It cannot be told whether an app speaks ASGI or WSGI.",
+    "unusable-timeout": "A timeout is no number of seconds.",
     "unusable-url": "A URL is no http or https URL.",
     "websocket-closed": "Something was sent or waited for over a WebSocket that is closed, or was refused.",
     "websocket-type": "A WebSocket's message is not of the type that was asked for.",

@@ -23,7 +23,7 @@ from .async_stream import AsyncStream
 from .async_websocket import AsyncWebSocket
 from .client import call_asgi
 from .conversation import KEPT, BaseClient
-from .encode import outgoing
+from .encode import outgoing, seconds_of
 from .interface import single_callable
 from .verbs import CallArguments, HandshakeArguments, Verbs
 
@@ -130,7 +130,7 @@ class AsyncClient(BaseClient, Verbs[Coroutine[Any, Any, Trace]]):
         """Make a request and give its trace; arguments and errors as for `Client.request`."""
         backend = await self._start()
         auth, follow = arguments.pop("auth", None), arguments.pop("follow_redirects", None)
-        seconds = arguments.pop("timeout", self.timeout)
+        seconds = seconds_of(arguments.pop("timeout", self.timeout))
         conversation = self._converse(self._build(method, url, arguments), auth, follow)
         try:
             request = next(conversation)
@@ -198,7 +198,7 @@ class AsyncClient(BaseClient, Verbs[Coroutine[Any, Any, Trace]]):
                 "A WSGI app's response cannot be streamed in an async test. Use Client.stream in a sync one.",
                 slug="stream-unread",
             )
-        auth, seconds = arguments.pop("auth", None), arguments.pop("timeout", self.timeout)
+        auth, seconds = arguments.pop("auth", None), seconds_of(arguments.pop("timeout", self.timeout))
         arguments.pop("follow_redirects", None)
         request = next(self._converse(self._build(method, url, arguments), auth, False))
         out = outgoing(request, root_path=self._root_path, client=self._client)

@@ -23,7 +23,7 @@ from .._observe.recorder import CURRENT
 from .._trace.faults import Fault
 from .._trace.trace import Trace
 from .conversation import BaseClient
-from .encode import outgoing
+from .encode import outgoing, seconds_of
 from .interface import single_callable, stays_on_thread
 from .running import AppTask
 from .stream import AsgiStream, Stream, WsgiStream
@@ -139,7 +139,7 @@ class Client(BaseClient, Verbs[Trace]):
         """
         self._start()
         auth, follow = arguments.pop("auth", None), arguments.pop("follow_redirects", None)
-        seconds = arguments.pop("timeout", self.timeout)
+        seconds = seconds_of(arguments.pop("timeout", self.timeout))
         with session.aside():
             conversation = self._converse(self._build(method, url, arguments), auth, follow)
             try:
@@ -219,7 +219,7 @@ class Client(BaseClient, Verbs[Trace]):
             DeadlineExceeded: A step took longer.
         """
         self._start()
-        auth, seconds = arguments.pop("auth", None), arguments.pop("timeout", self.timeout)
+        auth, seconds = arguments.pop("auth", None), seconds_of(arguments.pop("timeout", self.timeout))
         arguments.pop("follow_redirects", None)
         request = next(self._converse(self._build(method, url, arguments), auth, False))
         stream = self._open_stream(request, seconds)

@@ -28,7 +28,15 @@ from .._trace.exchange import Exchange
 from .._trace.span import Span
 from .._trace.story import path_entry
 from .._trace.trace import Trace
-from .encode import RequestArguments, absolute_url, encode, may_share_secrets, not_encodable, redirect_target
+from .encode import (
+    RequestArguments,
+    absolute_url,
+    encode,
+    may_share_secrets,
+    not_encodable,
+    redirect_target,
+    seconds_of,
+)
 from .interface import Interface, interface_of
 from .verbs import HandshakeArguments
 
@@ -87,7 +95,7 @@ class BaseClient:
         self.cookies = httpx.Cookies(cookies)
         self.follow_redirects = follow_redirects
         self.raise_app_exceptions = raise_app_exceptions
-        self.timeout = timeout
+        self.timeout = seconds_of(timeout)
         self._root_path = root_path
         self._client = client
         self._runs_lifespan = lifespan and self.interface == "asgi"
@@ -212,10 +220,10 @@ class BaseClient:
                 "A WSGI app has no WebSockets. Give the client the project's ASGI app.", slug="unknown-interface"
             )
         given = dict(arguments)
-        auth, seconds = given.pop("auth", None), given.pop("timeout", self.timeout)
+        auth, seconds = given.pop("auth", None), seconds_of(given.pop("timeout", self.timeout))
         target = re.sub("^ws(?=s?://)", "http", str(url))
         request = self._build("GET", target, cast("RequestArguments", given))
-        return next(self._converse(request, auth, False)), cast("float | None", seconds)
+        return next(self._converse(request, auth, False)), seconds
 
     def _converse(self, request: httpx.Request, auth: Any, follow: bool | None) -> Conversation:
         """Yield the requests of one call and take their traces: auth flows and redirects."""

@@ -13,6 +13,7 @@ from .._drive.outgoing import Body, Outgoing
 from .._errors import UsageProblem
 from .._show.named import REDACTED
 from .._show.told import told_text, told_url, without_values
+from .._trace.faults import shown
 
 DEFAULT_HEADERS = (
     (b"accept", b"*/*"),
@@ -56,6 +57,21 @@ def not_encodable(method: str, url: httpx.URL, arguments: Mapping[str, Any], err
         f" ({type(error).__name__}: {without_values(str(error), arguments)}) from {shown}."
         " Give json= something that JSON can hold, data= a dict, content= bytes, text or an iterable of bytes.",
         slug="body-not-encodable",
+    )
+
+
+def seconds_of(timeout: object) -> float | None:
+    """Give how many seconds a timeout allows, None for no limit; of httpx's own, how long it waits for a response.
+
+    Raises:
+        UsageProblem: It is no number of seconds.
+    """
+    seconds = timeout.read if isinstance(timeout, httpx.Timeout) else timeout
+    if seconds is None or (isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and seconds > 0):
+        return seconds
+    raise UsageProblem(
+        f"timeout is {told_text(shown(timeout))}. Give a number of seconds above 0, or None for no limit.",
+        slug="unusable-timeout",
     )
 
 

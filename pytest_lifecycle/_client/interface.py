@@ -46,6 +46,8 @@ def interface_of(app: object, given: str | None) -> Interface:
         call = getattr(app, "__call__", None)
         if count == 1 and _is_async(call) and _required_parameters(call) == 3:  # with `self`
             return "asgi"
+        if count == 2 and hasattr(app, "__iter__"):  # PEP 3333: its objects are the response's body
+            return "wsgi"
     elif count == 3:
         return "asgi"
     elif count == 2:

@@ -45,7 +45,7 @@ class WsgiAdapter(Adapter):
 
     def discover(self, code: types.CodeType, frame: types.FrameType) -> Probe | None:
         if not SHAPE.fits(code) and not _looks_like_wsgi(code, frame):
-            return None
+            return _class_app(code, frame)
         return Probe(
             code,
             describe=SHAPE.describer(code),
@@ -194,6 +194,25 @@ def _keep_body(call: Call, span: Span) -> None:
             exchange.warn(Fault.NO_RESPONSE.say())
     elif call.error is None and not exchange.body:
         see_result(exchange, call.result)
+
+
+def _class_app(code: types.CodeType, frame: types.FrameType) -> Probe | None:
+    """Give the probe for a class that is an app by its constructor, whose objects are the body (PEP 3333, `AppClass`).
+
+    Its `__iter__` answers only once its step has ended: a request of another client's would seem to end with it.
+    """
+    if code.co_name != "__init__" or code.co_argcount != 3 or code.co_varnames[1:3] != SHAPE.parameters:
+        return None
+    owner = type(frame.f_locals[code.co_varnames[0]])
+    if not hasattr(owner, "__iter__"):
+        return None
+    return Probe(
+        code,
+        Kind.APP,
+        name=owner_name,
+        applies=lambda call: call.parent is not None and not call.exchange.captures,
+        answering=answered_itself,
+    )
 
 
 def _looks_like_wsgi(code: types.CodeType, frame: types.FrameType) -> bool:

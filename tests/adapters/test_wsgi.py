@@ -184,3 +184,21 @@ def test_the_url_names_no_port_that_goes_without_saying(server: dict[str, str], 
     with observe() as traces:
         run_wsgi_app(hello, environ)
     assert traces[0].url == url
+
+
+class Greeting:
+    """The class that is an app in PEP 3333."""
+
+    def __init__(self, environ: Environ, start_response: Callable[..., Any]) -> None:
+        self.start_response = start_response
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.start_response("200 OK", [("content-type", "text/plain")])
+        yield b"hello"
+
+
+def test_a_class_whose_objects_are_the_body_is_the_handler() -> None:
+    with Client(Greeting) as client:
+        trace = client.get("/")
+    assert (trace.path, trace.text, trace.warnings) == (["handler Greeting", "response 200"], "hello", [])
+    assert (trace.outcome, trace.handler) == ("handled", "Greeting")

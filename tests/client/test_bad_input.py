@@ -9,6 +9,7 @@ import types
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 import trio
 
@@ -268,6 +269,16 @@ def test_what_cannot_be_encoded_is_refused_by_its_type(
     assert message.startswith(f"POST http://testserver/ cannot be encoded ({error}")
     assert f") from {given}." in message
     assert message.endswith(WAY_OUT)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, "3", True, float("nan"), [1]])
+@pytest.mark.parametrize("app", [hello, wsgi_hello], ids=["asgi", "wsgi"])
+def test_a_timeout_that_is_no_number_of_seconds_is_refused(app: Any, timeout: Any) -> None:
+    wanted = ("unusable-timeout", f"timeout is {timeout!r}. Give a number of seconds above 0, or None for no limit.")
+    assert refused(lambda: Client(app, timeout=timeout)) == wanted
+    with Client(app) as client:
+        assert refused(lambda: client.get("/", timeout=timeout)) == wanted
+        assert client.get("/", timeout=httpx.Timeout(3)).status == 200
 
 
 def test_a_refusal_shows_no_secrets() -> None:

@@ -141,12 +141,12 @@ def test_a_library_that_runs_code_as_it_is_imported_is_observed_once_it_is_there
     adapter = Late()
     session.add_adapters([adapter])
 
-    def app(environ: Any, start_response: Any) -> list[bytes]:
+    def working(environ: Environ, start_response: StartResponse) -> list[bytes]:
         start_response("200 OK", [])
         return [sys.modules["imported_late"].work()]
 
     try:
-        with Client(app) as client:
+        with Client(working) as client:
             importlib.import_module("imported_late")
             trace = client.get("/")
     finally:
