@@ -187,7 +187,7 @@ class ProfilingSource:
                     if watched is None:
                         return
                 self._call(watched, frame)
-            elif event == "return" and (id(frame) in open_spans or id(frame) in carried):
+            elif event == "return" and (id(frame) in open_spans or (carried and id(frame) in carried)):
                 self._return(frame, argument)
 
         return callback
