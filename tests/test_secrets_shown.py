@@ -10,12 +10,16 @@ from xml.etree import ElementTree
 
 import httpx
 import pytest
+from fastapi import Depends, FastAPI, Header, HTTPException
+from fastapi.responses import RedirectResponse
+from pydantic import BaseModel, field_validator
+from pydantic_core import PydanticCustomError
 
 from pytest_lifecycle import Client, LifecycleError, LifespanFailed, observe
 from pytest_lifecycle._show.named import REDACTED
 
 from .properties.deeds import fastapi_app, flask_app
-from .properties.outputs import reprs, stored, texts
+from .properties.outputs import recorded, reprs, stored, texts
 
 SECRET = "Zq7vK9 wX'ß/Jb4hR2"
 PARTS = ("Zq7vK9", "Jb4hR2", base64.b64encode(f"me:{SECRET}".encode()).decode()[8:-4], "5a7137764b39")
@@ -213,6 +217,65 @@ def test_a_warning_that_was_cut_shows_no_beginning_of_a_secret() -> None:
         trace = client.get("/")
     assert len(trace.warnings) == 1
     assert "Zq7vK9" not in "".join([str(trace), *stored(trace)])
+
+
+def refusing_app() -> FastAPI:
+    app = FastAPI()
+
+    def admit(x_api_key: str = Header()) -> None:
+        raise HTTPException(401, f"{x_api_key} is unknown")
+
+    class Order(BaseModel):
+        note: str
+
+        @field_validator("note")
+        @classmethod
+        def check(cls, note: str) -> str:
+            raise PydanticCustomError(f"note_{note}", "{note} is no note", {"note": note})  # type: ignore[arg-type]
+
+    @app.get("/admitted", dependencies=[Depends(admit)])
+    async def admitted() -> None: ...
+
+    @app.get("/rows/{number:int}")
+    async def row(number: int) -> None: ...
+
+    @app.post("/orders")
+    async def order(order: Order) -> None: ...
+
+    @app.get("/moved")
+    async def moved(x_api_key: str = Header()) -> RedirectResponse:
+        return RedirectResponse(f"/to/{x_api_key}")
+
+    return app
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "json", "outcome"),
+    [
+        ("GET", "/admitted", None, "rejected"),
+        ("GET", "/rows/Zq7vK9Jb4hR2", None, "not_found"),
+        ("POST", "/orders", {"note": "Zq7vK9Jb4hR2"}, "invalid"),
+        ("GET", "/moved", None, "handled"),
+    ],
+)
+def test_what_a_framework_says_of_a_request_repeats_no_secret_of_it(
+    method: str, url: str, json: object, outcome: str
+) -> None:
+    with Client(refusing_app(), headers={"x-api-key": "Zq7vK9Jb4hR2"}) as client:
+        trace = client.request(method, url, json=json)
+    assert trace.outcome == outcome
+    assert "Zq7vK9" not in "".join([*texts(trace), *reprs(trace), *stored(trace), recorded(trace)])
+
+
+def test_what_is_noted_on_a_step_is_stored_without_secrets() -> None:
+    def app(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [])
+        return []
+
+    with Client(app, headers={"x-api-key": "Zq7vK9Jb4hR2", "x-auth-token": "12345678"}) as client:
+        trace = client.get("/")
+    trace.root.attributes["given"] = {"Zq7vK9Jb4hR2": ["Zq7vK9Jb4hR2", 12345678, 1], "token": "Jb4hR2"}
+    assert trace.to_dict()["spans"]["attributes"]["given"] == {REDACTED: [REDACTED, REDACTED, 1], "token": REDACTED}
 
 
 def test_redirects_that_were_followed_name_no_secret() -> None:
