@@ -20,6 +20,7 @@ from .._suite.changes import CHANGED, NEW, VANISHED, Comparison, Finding, Group,
 from .._suite.files import FileProblem, short
 from .._suite.lines import Line, line_of
 from .._suite.record import TEARDOWN, path_of, record_of
+from .collected import Collected
 from .collecting import Collecting
 from .options import named_baseline
 from .saying import say
@@ -67,12 +68,15 @@ def configured(config: pytest.Config, collecting: Collecting, *, is_worker: bool
             "--lifecycle-strict compares with the baseline, and --lifecycle-update writes it. Give one of them."
         )
     compared = _compared(config)
+    collected = Collected()
+    config.pluginmanager.register(collected, "lifecycle-collected")
     if updates:
         from .recording import Recording
 
-        return Recording.configured(config, collecting, path, is_worker=is_worker)
+        return Recording.configured(path, collecting, collected, is_worker=is_worker)
     try:
-        return Baselining(path, read(path), Comparison(compared, bool(is_strict)), collecting, is_worker=is_worker)
+        comparison = Comparison(compared, bool(is_strict))
+        return Baselining(path, read(path), comparison, collecting, collected, is_worker=is_worker)
     except FileProblem as problem:
         raise pytest.UsageError(str(problem)) from None
 
@@ -108,6 +112,7 @@ class Baselining:
         baseline: What is expected.
         comparison: What is compared.
         collecting: Has the requests.
+        collected: Knows which tests there are.
         is_worker: Whether this process only runs tests, for another one that sums up.
 
     Attributes:
@@ -115,13 +120,21 @@ class Baselining:
     """
 
     def __init__(
-        self, path: Path, baseline: Baseline, comparison: Comparison, collecting: Collecting, *, is_worker: bool
+        self,
+        path: Path,
+        baseline: Baseline,
+        comparison: Comparison,
+        collecting: Collecting,
+        collected: Collected,
+        *,
+        is_worker: bool,
     ) -> None:
         self.findings: list[Finding] = []
         self._shown = escape(short(path))
         self._baseline = baseline
         self._comparison = comparison
         self._collecting = collecting
+        self._collected = collected
         self._is_worker = is_worker
         self._raised: BaseException | None = None
         self._found: dict[str, list[Finding]] = {}
@@ -211,6 +224,7 @@ class Baselining:
             return
         found = [finding for findings in self._found.values() for finding in findings]
         found += self._found_of_fixtures()
+        found += self._found_of_gone(session.config)
         self.findings = sorted(found, key=lambda finding: (finding.kind, finding.request, finding.cause, finding.maker))
         if self._fails and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -226,6 +240,12 @@ class Baselining:
             for finding in self._comparison.findings(name, lines, records, is_fixture=True, awaited=awaited):
                 if is_whole or finding.kind != VANISHED:
                     yield finding
+
+    def _found_of_gone(self, config: pytest.Config) -> Iterator[Finding]:
+        """Give what tests asked for that are gone from their files."""
+        for nodeid, lines in self._baseline.tests.items():
+            if self._collected.lacks(nodeid, config):
+                yield from self._comparison.findings(nodeid, lines, ())
 
     @property
     def _fails(self) -> bool:

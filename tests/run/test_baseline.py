@@ -380,6 +380,22 @@ def test_tests_that_are_gone_lose_their_lines(suite: pytest.Pytester, arguments:
     assert entries(suite) == ALL[:2]
 
 
+@pytest.mark.parametrize("arguments", [(), ("-p", "xdist", "-n1")], ids=" ".join)
+def test_what_tests_asked_for_that_are_gone_has_vanished(suite: pytest.Pytester, arguments: tuple[str, ...]) -> None:
+    edit(suite, "test_shop.py", "[1, 2]", "[1]")
+    result = run(suite, *arguments)
+    assert result.ret == 0
+    assert told(result) == [
+        "vanished, recorded and not seen:",
+        "  GET /logout: 200 handled: 1 request of 1 test",
+        "  GET /orders/{order_id:int}: 200 handled: 1 request of 1 test",
+    ]
+    assert run(suite, "--lifecycle-strict", *arguments).ret == pytest.ExitCode.TESTS_FAILED
+    assert run(suite, "--lifecycle-strict", "test_shop.py::test_order").ret == 0
+    update(suite)
+    assert run(suite, "--lifecycle-strict", *arguments).ret == 0
+
+
 def test_files_that_are_gone_lose_their_lines_where_their_folder_is_run(suite: pytest.Pytester) -> None:
     (suite.path / "test_shop.py").rename(suite.path / "test_new.py")
     update(suite, "test_new.py")

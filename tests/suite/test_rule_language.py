@@ -48,6 +48,7 @@ ADMIN = (Place("/admin", is_tree=True),)
             Edge("GZip", "innermost"),
             Scope((), (Place("/health"), Place("/metrics", "GET"))),
         ),
+        ("Logging is outermost on /a", Edge("Logging", "outermost"), Scope((Place("/a"),))),
         ("CORS sees every response", SeesEveryResponse("CORS"), Scope()),
         ("CORS sees every response, errors too", SeesEveryResponse("CORS"), Scope()),
         ("Logging never short-circuits on post /x", NeverAnswers(Step("Logging")), Scope((Place("/x", "POST"),))),
@@ -60,6 +61,7 @@ ADMIN = (Place("/admin", is_tree=True),)
         ("no handler before validation", NoHandlerBeforeValidation(), Scope()),
         ("no handler runs before validation has passed", NoHandlerBeforeValidation(), Scope()),
         ("body read once", BodyReadOnce(), Scope()),
+        ("request body is read once", BodyReadOnce(), Scope()),
         (
             "GET /admin/* refused by authentication when anonymous",
             RefusedBy("authentication", is_kind=True),

@@ -369,6 +369,12 @@ def test_names_are_not_alike_for_both_being_called_middleware() -> None:
     assert said_of == {"NoStoreMiddleware": "", "Cors": "Did you mean 'CORSMiddleware'?"}
 
 
+def test_a_kind_of_refusal_with_a_typo_is_told_as_one() -> None:
+    (said,) = missing(["/orders/* refused by authentification"], ask("/orders/42"))
+    assert said.startswith("no request ever showed a step 'authentification'; seen were: ")
+    assert said.endswith(". Did you mean 'authentication'?")
+
+
 def test_a_rule_is_told_as_it_was_written() -> None:
     rules = ["Gate runs under /admin", "Gate runs on /orders/*, under /admin", "Gate runs on POST under /admin"]
     assert [rule for rule, _ in Ruleset.read(rules).mentions()] == rules

@@ -92,8 +92,8 @@ class Pattern(NamedTuple):
 
 PATTERNS: Final = (
     Pattern("STEP before STEP", Before, "AuthenticationMiddleware before AuthorizationMiddleware"),
-    Pattern("NAME outermost", lambda name: Edge(name, "outermost"), "LoggingMiddleware outermost"),
-    Pattern("NAME innermost", lambda name: Edge(name, "innermost"), "GZipMiddleware innermost"),
+    Pattern("NAME [is] outermost", lambda name: Edge(name, "outermost"), "LoggingMiddleware outermost"),
+    Pattern("NAME [is] innermost", lambda name: Edge(name, "innermost"), "GZipMiddleware innermost"),
     Pattern("NAME sees every response [,] [errors] [too]", SeesEveryResponse, "CORSMiddleware sees every response"),
     Pattern("STEP never short-circuits", NeverAnswers, "LoggingMiddleware never short-circuits"),
     Pattern("STEP runs", Runs, "dependency current_user runs on /orders/*"),
@@ -114,7 +114,7 @@ PATTERNS: Final = (
         NoHandlerBeforeValidation,
         "no handler before validation",
     ),
-    Pattern("body read once", BodyReadOnce, "body read once"),
+    Pattern("[request] body [is] read once", BodyReadOnce, "body read once"),
     Pattern("TRAP", Trap, "cors-skipped-on-errors"),
     Pattern("allow TRAP", lambda id_: Allowance(Trap(id_)), "allow cors-skipped-on-errors on /internal/*"),
 )

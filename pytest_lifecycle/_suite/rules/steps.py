@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, final
 
 from ..._show.escape import escape
+from ..._trace.facts import Refusal
 from .scope import Place
 from .words import KINDS, nearest, quoted
 
@@ -206,7 +207,8 @@ class Sightings:
             meant = nearest(word, {name.partition(" ")[2] for name in seen})
         else:
             word = getattr(mention, "name", "")
-            text, meant = f"no request ever showed a {mention.noun} {word!r}", nearest(word, seen)
+            known = {*seen, *map(str, Refusal)} if isinstance(mention, Refuser) else seen
+            text, meant = f"no request ever showed a {mention.noun} {word!r}", nearest(word, known)
         listed = sorted(seen)
         there = ", ".join(listed[:LIMIT]) + (f" and {len(listed) - LIMIT} more" if len(listed) > LIMIT else "")
         text += f"; seen were: {there}" if there else "; none was seen"
