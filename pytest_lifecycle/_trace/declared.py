@@ -26,7 +26,8 @@ class DeclaredRoute:
         dependencies: What would be resolved, as `Trace.dependencies`: without overrides.
         middleware: The middleware around it, outermost first, as `Trace.middleware`.
         source: The file and the first line of the handler; None where it is compiled.
-        builtin: Whether the framework added it by itself: FastAPI's docs, Flask's static files.
+        builtin: Whether the framework added it by itself: FastAPI's docs, Flask's static files, the routes of REST
+            framework for a format's suffix.
     """
 
     method: str

@@ -19,7 +19,7 @@ from .._trace.declared import ANY, Declared, DeclaredMiddleware, DeclaredRoute
 from .._trace.span import Kind
 from ._django_routes import methods_of
 from ._django_views import view_chain
-from ._drf_declared import checks_of
+from ._drf_declared import checks_of, is_for_suffix
 from ._shape import closure_of
 
 NOT_USED = "it raised MiddlewareNotUsed as it was loaded"
@@ -107,16 +107,16 @@ def _text(pattern: Any) -> str:
 
 
 def _of_view(view: Any, pattern: str, name: str | None) -> Iterator[DeclaredRoute]:
-    checks = checks_of(view)
+    checks, is_added = checks_of(view), is_for_suffix(view, pattern)
     for method in sorted(methods_of(view)) or [ANY]:
         chain = view_chain(view, "get" if method == ANY else method.lower())
         handlers: list[Probe] = [probe for probe in chain if probe.kind is Kind.HANDLER]
         if not handlers:
-            yield DeclaredRoute(method, pattern, name, dependencies=checks)
+            yield DeclaredRoute(method, pattern, name, dependencies=checks, builtin=is_added)
             continue
         code = handlers[-1].code
         source = (code.co_filename, code.co_firstlineno)
-        yield DeclaredRoute(method, pattern, name, str(handlers[-1].name), checks, source=source)
+        yield DeclaredRoute(method, pattern, name, str(handlers[-1].name), checks, source=source, builtin=is_added)
 
 
 # -- the middleware

@@ -1,4 +1,4 @@
-"""What an API view declares: who may ask.
+"""What an API view declares: who may ask, and which of its routes nobody wrote.
 
 Read from rest_framework/{views,permissions}.py; 3.15 to 3.18.
 """
@@ -32,6 +32,19 @@ def checks_of(view: Any) -> tuple[str, ...]:
             for check in view.initkwargs.get(attribute, getattr(cls, attribute)):
                 names += map(name_of, _parts_of(check))
     return tuple(names)
+
+
+def is_for_suffix(view: Any, pattern: str) -> bool:
+    """Whether a route is the one that REST framework adds for a format's suffix, such as ``/books.json``.
+
+    Read from rest_framework/urlpatterns.py, `apply_suffix_patterns`.
+    """
+    if api_class(view) is None:
+        return False
+    from rest_framework.settings import api_settings
+
+    parameter = api_settings.FORMAT_SUFFIX_KWARG
+    return f"\\.(?P<{parameter}>" in pattern or f"<drf_format_suffix:{parameter}>" in pattern
 
 
 def _parts_of(check: Any) -> Iterator[Any]:

@@ -376,3 +376,12 @@ def test_django_middleware_that_asked_not_to_be_used_is_not_active(interface: st
         ]
         assert len(client.stack()) == len(shop) + 1
         assert "Unused" not in client.routes()[0].middleware
+
+
+def test_the_routes_for_a_format_s_suffix_are_rest_framework_s_own() -> None:
+    with drf_project() as app:
+        routes = {str(route): route.builtin for route in Client(app).routes()}
+    assert (routes["GET /api/books/$"], any(routes.values())) == (False, True)
+    assert {route for route, is_builtin in routes.items() if is_builtin} == {
+        route for route in routes if route.endswith(("\\.(?P<format>[a-z0-9]+)/?$", "<drf_format_suffix:format>"))
+    }
