@@ -12,6 +12,7 @@ import httpx
 import pytest
 from fastapi import Depends, FastAPI, Header, HTTPException
 from fastapi.responses import RedirectResponse
+from flask import Flask, request
 from pydantic import BaseModel, field_validator
 from pydantic_core import PydanticCustomError
 
@@ -281,7 +282,7 @@ def test_what_is_noted_on_a_step_is_stored_without_secrets() -> None:
 def test_redirects_that_were_followed_name_no_secret() -> None:
     def app(environ: Any, start_response: Any) -> Any:
         if "token" in environ["QUERY_STRING"]:
-            start_response("302 Found", [("location", "/next/Zq7vK9Jb4hR2"), ("set-cookie", "sid=Zq7vK9Jb4hR2")])
+            start_response("302 Found", [("location", "/next/Zq7vK9Jb4hR2"), ("x-auth-token", "Zq7vK9Jb4hR2")])
         else:
             start_response("200 OK", [])
         return []
@@ -289,7 +290,24 @@ def test_redirects_that_were_followed_name_no_secret() -> None:
     with Client(app, follow_redirects=True) as client:
         trace = client.get("/?token=Zq7vK9Jb4hR2")
     assert trace.history[0].headers["location"] == "/next/Zq7vK9Jb4hR2"
-    assert "Zq7vK9" not in "".join([*texts(trace), *reprs(trace), *stored(trace)])
+    assert "Zq7vK9" not in "".join([*texts(trace), repr(trace), *stored(trace), recorded(trace)])
+
+
+def test_a_request_that_an_app_makes_shows_no_secret_of_the_one_that_it_was_made_for() -> None:
+    app = Flask("outer")
+
+    @app.get("/outer")
+    def outer() -> str:
+        return app.test_client().get(f"/inner/{request.headers['x-api-key']}").text
+
+    @app.get("/inner/<note>")
+    def inner(note: str) -> str:
+        return note
+
+    with observe() as traces, Client(app) as client:
+        client.get("/outer", headers={"x-api-key": "Zq7vK9Jb4hR2"})
+    assert [trace.url for trace in traces] == ["http://localhost/inner/Zq7vK9Jb4hR2", "http://testserver/outer"]
+    assert "Zq7vK9" not in "".join([*texts(traces[0]), *reprs(traces[0]), *stored(traces[0])])
 
 
 def test_a_websocket_shows_no_token_offered_as_a_subprotocol_nor_one_that_was_sent() -> None:

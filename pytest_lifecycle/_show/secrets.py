@@ -37,17 +37,22 @@ def redactor_of(trace: Trace, redactor: Redactor | None = None) -> Redactor:
         trace: The request.
         redactor: What it is made of; None for the one of the running configuration.
     """
-    exchanges = [trace._exchange, *(earlier._exchange for earlier in trace.history)]
-    while exchanges[-1].parent is not None and exchanges[-1].parent.exchange is not None:
-        exchanges.append(exchanges[-1].parent.exchange)
-    return redactor_of_exchanges(exchanges, redactor)
+    return redactor_of_exchanges([trace._exchange, *(earlier._exchange for earlier in trace.history)], redactor)
 
 
 def redactor_of_exchanges(exchanges: Iterable[Exchange], redactor: Redactor | None = None) -> Redactor:
-    """Give a redactor that knows what these sent or got by names that are to be hidden."""
+    """Give a redactor that knows what these, and the requests that made them, sent or got by names to be hidden."""
     redactor = redactor or ACTIVE.get()
-    found = [_knowing(exchange, redactor) for exchange in exchanges]
+    found = [_knowing(exchange, redactor) for exchange in _with_makers(exchanges)]
     return found[0].knowing(set[str]().union(*(one.known.secrets for one in found))) if found else redactor
+
+
+def _with_makers(exchanges: Iterable[Exchange]) -> Iterator[Exchange]:
+    for exchange in exchanges:
+        yield exchange
+        while exchange.parent is not None and exchange.parent.exchange is not None:
+            exchange = exchange.parent.exchange
+            yield exchange
 
 
 def _knowing(exchange: Exchange, redactor: Redactor) -> Redactor:

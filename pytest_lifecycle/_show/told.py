@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Final
 from .escape import escape, shown
 from .named import REDACTED
 from .redact import ACTIVE, Redactor
-from .secrets import in_values, redactor_of_exchanges
+from .secrets import in_values, redactor_of, redactor_of_exchanges
 
 if TYPE_CHECKING:
     from .._trace.exchange import Exchange
     from .._trace.told import ToldValue
+    from .._trace.trace import Trace
 
 URL_LIMIT: Final = 200
 """How many characters of a URL a message holds."""
@@ -74,6 +75,11 @@ def told_headers(lines: list[tuple[str, str]], exchange: Exchange | None) -> str
 def told_request(exchange: Exchange) -> str:
     """Name a request by its method and URL."""
     return f"{shown(exchange.method, 20)} {told_url(exchange.url, exchange)}"
+
+
+def told_trace(trace: Trace) -> str:
+    """Name a request by its method and URL; what the redirects to it held is taken out, too."""
+    return f"{shown(trace.method, 20)} {shown(redactor_of(trace).url(trace.url, trace.path_params), URL_LIMIT)}"
 
 
 def told_url(url: str, exchange: Exchange | None = None) -> str:

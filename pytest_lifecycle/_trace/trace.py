@@ -377,9 +377,9 @@ class Trace:
         return render(self)
 
     def __repr__(self) -> str:
-        from .._show.told import told_request
+        from .._show.told import told_trace
 
-        return f"<Trace {told_request(self._exchange)} {self.status} {self.outcome.value}>"
+        return f"<Trace {told_trace(self)} {self.status} {self.outcome.value}>"
 
 
 def _set_by(changes: ResponseChanges) -> set[str]:

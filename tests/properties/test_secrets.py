@@ -194,9 +194,9 @@ def test_what_an_exception_names_is_in_no_output_though_no_request_held_it(
 
 @pytest.mark.parametrize("act", [raised, answered, dict])
 @pytest.mark.parametrize("place", PLACES)
-def test_each_place_of_a_request_is_redacted_for_a_plain_secret(place: str, act: Callable[..., Any]) -> None:
+def test_each_place_of_a_request_is_redacted(place: str, act: Callable[..., Any]) -> None:
     """Each with each: an app that fails hides how the framework refused the request."""
-    secret = f"{START} plain {END}"
+    secret = f"{START}/ä 'plain' & {END}"
     method, url, arguments = PLACES[place](secret)
     deed.act = lambda: act() if act is dict else act(f"{secret} is wrong")
     for framework in ("starlette",) if place in NEED_MOUNTS else ("fastapi", "flask", "django"):
