@@ -13,7 +13,7 @@ def builtin_adapters() -> list[Adapter]:
     """Give the adapters that come with the plugin, the most general first."""
     from ._django_forms import DjangoFormsAdapter
     from ._django_templates import DjangoTemplatesAdapter
-    from ._django_views import DjangoViewsAdapter
+    from ._django_views import DjangoAdminAdapter, DjangoViewsAdapter
     from ._starlette_guards import AuthenticationAdapter, TrustedHostAdapter
     from ._starlette_lifespan import StarletteLifespanAdapter
     from .asgi import AsgiAdapter
@@ -47,6 +47,7 @@ def builtin_adapters() -> list[Adapter]:
         FlaskAdapter(wsgi),
         DjangoAdapter(asgi, wsgi),
         DjangoViewsAdapter(),
+        DjangoAdminAdapter(),
         DjangoFormsAdapter(),
         DjangoTemplatesAdapter(),
         DRFAdapter(),
