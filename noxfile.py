@@ -34,13 +34,17 @@ CLAIMS = {
     "flask": [
         DECLARED,
         "tests/adapters/test_flask.py",
+        "tests/adapters/test_flask_errors.py",
         "tests/adapters/test_flask_routing.py",
         "tests/adapters/test_flask_trip.py",
+        "tests/adapters/test_werkzeug.py",
     ],
     "django": [
         DECLARED,
         "tests/adapters/test_django.py",
+        "tests/adapters/test_django_contrib.py",
         "tests/adapters/test_django_inside.py",
+        "tests/adapters/test_django_office.py",
         "tests/adapters/test_django_trip.py",
     ],
     "drf": [DECLARED, "tests/adapters/test_drf.py", "tests/adapters/test_drf_inside.py"],

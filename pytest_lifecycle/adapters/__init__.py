@@ -11,10 +11,9 @@ from .._trace.span import Kind, Span
 
 def builtin_adapters() -> list[Adapter]:
     """Give the adapters that come with the plugin, the most general first."""
-    from ._django_admin import DjangoAdminAdapter
     from ._django_forms import DjangoFormsAdapter
     from ._django_templates import DjangoTemplatesAdapter
-    from ._django_views import DjangoViewsAdapter
+    from ._django_views import DjangoAdminAdapter, DjangoViewsAdapter
     from ._starlette_guards import AuthenticationAdapter, RequiresAdapter, TrustedHostAdapter
     from ._starlette_lifespan import StarletteLifespanAdapter
     from .asgi import AsgiAdapter

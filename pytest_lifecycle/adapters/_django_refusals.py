@@ -5,6 +5,7 @@ Read from django/core/handlers/exception.py, django/contrib/auth/{decorators,mix
 
 from __future__ import annotations
 
+import sys
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -12,8 +13,19 @@ from .._observe.probe import Call, name_of
 from .._trace.facts import Refusal, Validation, ValidationIssue
 from .._trace.span import Kind, Span
 
-GUARDS = frozenset({"django.contrib.auth.decorators", "django.contrib.auth.mixins"})
+ADMIN = "django.contrib.admin.sites"
+GUARDS = frozenset({"django.contrib.auth.decorators", "django.contrib.auth.mixins", ADMIN})
 """The modules whose code checks who asks before a view runs."""
+
+MIDDLEWARE_DECORATORS = {
+    "CsrfViewMiddleware": "csrf_protect",
+    "_EnsureCsrfToken": "requires_csrf_token",
+    "_EnsureCsrfCookie": "ensure_csrf_cookie",
+    "GZipMiddleware": "gzip_page",
+    "CacheMiddleware": "cache_page",
+    "ConditionalGetMiddleware": "conditional_page",
+}
+"""What Django calls the decorators that it makes of middleware; those made of others are called as these are."""
 
 CULPRITS = frozenset({Kind.HANDLER, Kind.DECORATOR, Kind.HOOK, Kind.MIDDLEWARE, Kind.DEPENDENCY})
 """The steps that can say no by raising."""
@@ -147,12 +159,16 @@ def guard_name(call: Call) -> str | None:
     module = call.frame.f_globals.get("__name__")
     if module == "django.contrib.auth.decorators":
         return _test_name(call.values.get("test_func"))
-    if module == "django.contrib.auth.mixins":
+    if module in ("django.contrib.auth.mixins", ADMIN):
         return call.span.name if call.span is not None else None
-    for decorator in decorators_given(call):
-        if getattr(decorator, "__module__", None) == "django.contrib.auth.decorators":
-            return name_given(decorator)
-    return None
+    return next((name_given(decorator) for decorator in decorators_given(call) if _checks(decorator)), None)
+
+
+def _checks(decorator: Any) -> bool:
+    """Whether a decorator is one of Django's access checks; `login_not_required` is a mark for a middleware."""
+    module = "django.contrib.auth.decorators"
+    mark = getattr(sys.modules.get(module), "login_not_required", None)
+    return getattr(decorator, "__module__", None) == module and decorator is not mark
 
 
 def decorators_given(call: Call) -> list[Any]:
@@ -171,20 +187,9 @@ def name_given(decorator: Any) -> str:
     return _outer_name(decorator)
 
 
-_MIDDLEWARE_DECORATORS = {
-    "CsrfViewMiddleware": "csrf_protect",
-    "_EnsureCsrfToken": "requires_csrf_token",
-    "_EnsureCsrfCookie": "ensure_csrf_cookie",
-    "GZipMiddleware": "gzip_page",
-    "CacheMiddleware": "cache_page",
-    "ConditionalGetMiddleware": "conditional_page",
-}
-"""What Django calls the decorators that it makes of middleware; those made of others are called as these are."""
-
-
 def middleware_decorator(middleware: type) -> str:
     """Name the decorator that is made of a middleware's class."""
-    return _MIDDLEWARE_DECORATORS.get(middleware.__qualname__, middleware.__qualname__)
+    return MIDDLEWARE_DECORATORS.get(middleware.__qualname__, middleware.__qualname__)
 
 
 def held_in(function: Any) -> dict[str, Any]:

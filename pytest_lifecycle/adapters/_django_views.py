@@ -39,6 +39,25 @@ class DjangoViewsAdapter(Adapter):
         )
 
 
+@final
+class DjangoAdminAdapter(Adapter):
+    """The check that a view of the admin site stands behind.
+
+    What it makes claims to wrap the view itself, so no chain of `__wrapped__` leads to it.
+    """
+
+    name = "django"
+    distribution = "django"
+    supports = ">=4.2"
+    module = "django.contrib.admin.sites"
+
+    def probes(self) -> Iterable[Probe]:
+        from django.contrib.admin.sites import AdminSite
+
+        for code in nested_code(AdminSite.admin_view, "inner"):
+            yield Probe(code, Kind.DECORATOR, name=decorator_name(code), leaving=_decorator_left)
+
+
 def view_chain(view: Any, method: str) -> list[Probe]:
     """Give the probes of a view as the resolver holds it: its decorators, then the function or the class's method.
 
@@ -86,15 +105,31 @@ def _dispatch_chain(view_class: Any) -> Iterable[Probe]:
                 yield _decorator(dispatch)
             elif cls.__module__ == "django.contrib.auth.mixins":
                 yield Probe(dispatch, Kind.DECORATOR, name=cls.__name__, leaving=_decorator_left)
-            elif not _is_framework(dispatch):
-                name = f"{plain_name(cls.__qualname__)}.dispatch"
-                yield Probe(dispatch, Kind.DECORATOR, name=name, leaving=_decorator_left)
+            elif not _only_hands_on(dispatch):
+                yield Probe(
+                    dispatch,
+                    Kind.DECORATOR,
+                    name=f"{plain_name(cls.__qualname__)}.dispatch",
+                    builtin=_module_of(dispatch).startswith("django."),
+                    leaving=_dispatch_left,
+                )
             dispatch = inner
 
 
-def _is_framework(function: Any) -> bool:
-    module = str(getattr(unwrapped(function), "__globals__", {}).get("__name__", ""))
-    return module.partition(".")[0] in ("django", "rest_framework")
+def _only_hands_on(function: Any) -> bool:
+    module = _module_of(function)
+    return module == "django.views.generic.base" or module.startswith("rest_framework.")
+
+
+def _module_of(function: Any) -> str:
+    return str(getattr(unwrapped(function), "__globals__", {}).get("__name__", ""))
+
+
+def _dispatch_left(call: Call) -> None:
+    """Show Django's own, such as that of its login view, where it answers in the method's place."""
+    if call.span is not None and not call.span.reached_inner:
+        call.span.builtin = False
+    _decorator_left(call)
 
 
 def _method_chain(view_class: Any, method: str) -> list[Probe]:
