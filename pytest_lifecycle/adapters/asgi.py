@@ -147,9 +147,10 @@ class AsgiAdapter(Adapter):
         exchange.edge = (scope, receive, send, code)
         if code is not None:
             self._watch_send(code, send)
+        if exchange.captures or exchange.protocol != "http":
+            exchange.request_headers = headers_of(scope)
         if not exchange.captures:
-            return  # its driver knows what the app receives, and what the request is
-        exchange.request_headers = headers_of(scope)
+            return  # its driver knows what the app receives
         receiving = code_of(receive)
         if receiving is not None and receiving not in self._receivers:
             self._receivers(receiving, lambda code: self.watcher.watch(Probe(code, span=False, leaving=_received)))

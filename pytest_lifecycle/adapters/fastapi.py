@@ -166,7 +166,8 @@ def _response_refused(span: Span, error: BaseException) -> None:
 
 def _refusal_raised(span: Span, error: BaseException) -> None:
     """The request handler raises what validation made: the failed validation is the step it was raised in."""
-    from fastapi.exceptions import HTTPException, RequestValidationError, WebSocketRequestValidationError
+    from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
+    from starlette.exceptions import HTTPException
 
     if span.exchange is None:
         return

@@ -76,7 +76,7 @@ class Site(NamedTuple):
     """The library that is of interest here, where it takes long to open."""
 
 
-VARYING = {"set-cookie", "date", "x-request-id", "content-length"}
+VARYING = {"set-cookie", "date", "expires", "x-request-id", "content-length"}
 """Headers with a value of their own in each response; Django's gzip adds a random number of bytes."""
 TOKENS = re.compile(rb"[a-zA-Z0-9]{32,}")
 
