@@ -66,7 +66,7 @@ def get(url: str, user: str = "") -> Trace:
 
 
 def steps(trace: Trace) -> list[str]:
-    """Give the steps after the route, each decorator apart: Django before 6.0 wrote one `method_decorator` for each."""
+    """Give the steps after the route. Decorators stand apart: older Django has a `method_decorator` for each."""
     written = trace.path[trace.path.index(f"route {trace.route}") + 1 : -1]
     return [
         f"{kind} {name}" for kind, _, names in (step.partition(" ") for step in written) for name in names.split(", ")
