@@ -12,7 +12,7 @@ from pytest_lifecycle import AsyncClient, Client
 
 shop.interrupt_soon = lambda: None
 
-@pytest.mark.timeout(0.5)
+@pytest.mark.timeout(1.5)
 def test_it(lifecycle_traces):
     with Client({app}, timeout=None) as client:
         client.get({path!r})
@@ -36,7 +36,7 @@ def test_a_signal_fails_the_test_and_the_trace_says_where_it_hung(run: Run, name
     result = run(TESTS.format(app=app, path=path), "-p", "pytest_timeout", "-o", "timeout_method=signal")
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(
-        ["E * Failed: Timeout (>0.5s) from pytest-timeout.", f"GET {path} -> * error *", f"*handler {handler} *"]
+        ["E * Failed: Timeout (>1.5s) from pytest-timeout.", f"GET {path} -> * error *", f"*handler {handler} *"]
     )
     assert not OURS.search(result.stdout.str())
 
