@@ -209,10 +209,17 @@ def _is_another_request(environ: Mapping[str, Any], exchange: Exchange, parent: 
     return environ.get("wsgi.input") is not outer.get("wsgi.input")
 
 
+DEFAULT_PORTS = frozenset({("http", "80"), ("https", "443")})
+"""The ports that a URL of a scheme leaves out."""
+
+
 def url_of(environ: Mapping[str, Any]) -> str:
     """Give the URL that was asked for (PEP 3333, "URL Reconstruction")."""
     scheme = environ.get("wsgi.url_scheme", "http")
-    host = environ.get("HTTP_HOST") or f"{environ.get('SERVER_NAME', 'localhost')}:{environ.get('SERVER_PORT', '80')}"
+    host = environ.get("HTTP_HOST")
+    if not host:
+        host, port = environ.get("SERVER_NAME", "localhost"), environ.get("SERVER_PORT", "80")
+        host += "" if (scheme, port) in DEFAULT_PORTS else f":{port}"
     path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
     query = environ.get("QUERY_STRING", "")
     return f"{scheme}://{host}{path}" + (f"?{query}" if query else "")
