@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from tests.apps import drf_app
+
+# isort: split
+
 import pytest
 from django.core.wsgi import get_wsgi_application
 from django.test import override_settings
@@ -16,11 +20,11 @@ from rest_framework import exceptions, serializers
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.test import APIClient
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from pytest_lifecycle import Client, observe
-from tests.apps import drf_app
 
 
 class No(BasePermission):
@@ -209,8 +213,6 @@ def test_the_second_of_two_validations_refused(client: Client) -> None:
 
 
 def test_whom_a_test_vouches_for_is_not_anonymous() -> None:
-    from rest_framework.test import APIClient  # asks for settings
-
     api = APIClient()
     with drf_app.api_settings(), override_settings(ROOT_URLCONF=(path("open/", checked(Yes)),)), observe() as traces:
         api.get("/open/")
