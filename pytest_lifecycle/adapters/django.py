@@ -23,6 +23,7 @@ from ._django_refusals import converting, handler_found, token_refused
 from ._django_routes import Resolvers
 from ._django_views import view_chain
 from ._shape import owner_name, prefix_of
+from ._wsgi_boundaries import headers_of
 from .asgi import AsgiAdapter
 from .wsgi import WsgiAdapter, url_of
 
@@ -188,7 +189,11 @@ def _open_for_test_client(call: Call) -> Exchange | None:
     request = call["request"]
     interface = "asgi" if hasattr(request, "scope") else "wsgi"
     environ = {**request.META, "wsgi.url_scheme": request.META.get("wsgi.url_scheme", "http")}
-    return Exchange(interface, request.method, url_of(environ), parent=parent)
+    exchange = Exchange(interface, request.method, url_of(environ), parent=parent)
+    exchange.request_headers = [
+        (name, value) for name, value in headers_of(environ) if value
+    ]  # no cookies: an empty one
+    return exchange
 
 
 def _answer_test_client(call: Call) -> None:

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient as DjangoAsyncClient
 from django.test import Client as DjangoClient
 from django.test import override_settings
+from django.urls import path
 
 from pytest_lifecycle import AsyncClient, Client, Trace, observe
 from tests.apps import django_app
@@ -353,6 +355,31 @@ def test_the_response_to_django_s_own_client_is_kept(client: Any) -> None:
     with client() as ask:
         trace = ask(CLAIMS[0])
     assert (trace.text, trace.headers["content-type"]) == ("order 7", "text/html; charset=utf-8")
+
+
+def reveal(request: HttpRequest) -> HttpResponse:
+    raise RuntimeError(f"who is {request.headers['authorization']}")
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_what_django_s_own_client_sends_along_is_known(is_async: bool) -> None:
+    """Its cookies and its token say who asks, and are secrets; without any it sends an empty cookie."""
+    client: Any = (DjangoAsyncClient if is_async else DjangoClient)(raise_request_exception=False)
+
+    def ask(url: str, **headers: str) -> Trace:
+        with observe() as traces:
+            answer = client.get(url, headers=headers)
+            asyncio.run(answer) if is_async else None
+        return traces[-1]
+
+    assert ask("/orders/7/").is_anonymous
+    with override_settings(ROOT_URLCONF=(path("reveal/", reveal),)):
+        trace = ask("/reveal/", authorization="Bearer tausendschoen")
+    assert (trace.url, trace.status) == ("http://testserver/reveal/", 500)
+    assert not trace.is_anonymous
+    assert "tausendschoen" not in str(trace)
+    client.cookies["sessionid"] = "abc"
+    assert not ask("/orders/7/").is_anonymous
 
 
 @pytest.mark.parametrize(

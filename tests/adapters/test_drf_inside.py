@@ -19,10 +19,11 @@ from rest_framework import exceptions, serializers
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.test import APIClient
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
-from pytest_lifecycle import Client
+from pytest_lifecycle import Client, observe
 
 
 class No(BasePermission):
@@ -225,6 +226,15 @@ def test_the_second_of_two_validations_refused(client: Client) -> None:
     trace = client.post("/twice/", json={"n": 1})
     assert trace.path[-4:] == ["handler Twice.post", "validation passed", "validation failed", "response 400"]
     assert [issue.loc for issue in trace.validation_errors] == [("n",)]
+
+
+def test_whom_a_test_vouches_for_is_not_anonymous() -> None:
+    api = APIClient()
+    with drf_app.api_settings(), override_settings(ROOT_URLCONF=(path("open/", checked(Yes)),)), observe() as traces:
+        api.get("/open/")
+        api.force_authenticate(drf_app.USERS["ada"])
+        api.get("/open/")
+    assert [(trace.status, trace.is_anonymous) for trace in traces] == [(200, True), (200, False)]
 
 
 def test_a_format_that_nobody_renders_is_not_found(client: Client) -> None:
