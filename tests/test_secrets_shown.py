@@ -220,19 +220,20 @@ def test_a_warning_that_was_cut_shows_no_beginning_of_a_secret() -> None:
     assert "Zq7vK9" not in "".join([str(trace), *stored(trace)])
 
 
+class Order(BaseModel):
+    note: str
+
+    @field_validator("note")
+    @classmethod
+    def check(cls, note: str) -> str:
+        raise PydanticCustomError(f"note_{note}", "{note} is no note", {"note": note})  # type: ignore[arg-type]
+
+
 def refusing_app() -> FastAPI:
     app = FastAPI()
 
     def admit(x_api_key: str = Header()) -> None:
         raise HTTPException(401, f"{x_api_key} is unknown")
-
-    class Order(BaseModel):
-        note: str
-
-        @field_validator("note")
-        @classmethod
-        def check(cls, note: str) -> str:
-            raise PydanticCustomError(f"note_{note}", "{note} is no note", {"note": note})  # type: ignore[arg-type]
 
     @app.get("/admitted", dependencies=[Depends(admit)])
     async def admitted() -> None: ...

@@ -200,6 +200,22 @@ def test_nothing_from_a_request_reaches_the_terminal_unescaped() -> None:
     assert all(line.isprintable() for line in text_of(trace, builtin=True))
 
 
+def test_a_refusal_by_a_name_from_an_app_reaches_the_terminal_escaped() -> None:
+    trace = sketched(("decorator \x1b[31m", []), status=403)
+    trace.root.children[0].short_circuited = True
+    trace.root.children[0].attributes.update(refusal="permission", refused_by="\x1b[31m")
+    assert [line for line in text_of(trace) if "refused:" in line] == [r"refused: by \x1b[31m (permission)"]
+
+
+def test_a_request_that_cannot_be_shown_is_told_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(trace: Trace, redactor: Redactor) -> str:
+        raise ValueError("\x1b[31m::error::")
+
+    monkeypatch.setattr("pytest_lifecycle._show.report.render", fails)
+    told = r"a request that could not be shown (ValueError: \x1b[31m::error::)"
+    assert section([handled(), handled()], redactor=Redactor()) == f"{told}\n\n{told}"
+
+
 def test_a_long_name_is_cut() -> None:
     assert max(map(len, text_of(sketched((f"handler {'x' * 5000}", []))))) < 150
 

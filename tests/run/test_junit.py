@@ -44,3 +44,32 @@ def test_each_request_is_a_property_with_its_path(shop: pytest.Pytester, argumen
 
 def test_nothing_is_added_unasked(shop: pytest.Pytester) -> None:
     assert properties(shop, "--lifecycle") == {"test_two_requests": [], "test_none": []}
+
+
+def test_names_from_an_app_are_escaped(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        test_names="""
+        from pytest_lifecycle import Client
+
+        class Layer:
+            def __init__(self, app):
+                self.app = app
+
+            async def __call__(self, scope, receive, send):
+                await self.app(scope, receive, send)
+
+        Layer.__qualname__ = "\\x1b[31m\\u202e\\n::error::\\ud800"
+
+        async def app(scope, receive, send):
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body"})
+
+        def test_one():
+            with Client(Layer(app), lifespan=False) as client:
+                client.get("/")
+        """
+    )
+    project.runpytest("--junitxml=junit.xml", "--lifecycle-junit")
+    (found,) = ElementTree.parse(project.path / "junit.xml").getroot().iter("property")
+    name = r"\x1b[31m\u202e\x0a::error::\ud800"
+    assert found.attrib["value"] == f"GET / -> 200 handled: middleware {name} > handler app > response 200"
