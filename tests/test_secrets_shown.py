@@ -16,7 +16,7 @@ from flask import Flask, request
 from pydantic import BaseModel, field_validator
 from pydantic_core import PydanticCustomError
 
-from pytest_lifecycle import Client, LifecycleError, LifespanFailed, observe
+from pytest_lifecycle import Client, LifecycleError, LifespanFailed, ResponseChanges, ValidationIssue, observe
 from pytest_lifecycle._show.named import REDACTED
 
 from .properties.deeds import fastapi_app, flask_app
@@ -398,3 +398,10 @@ def test_arguments_of_a_handler_and_what_fills_a_template_are_redacted(project: 
         """
     )
     project.runpytest().assert_outcomes(passed=1)
+
+
+def test_values_made_by_hand_hide_by_name_alone() -> None:
+    issue = ValidationIssue(("body", "password"), "abc is too weak", "weak")
+    changes = ResponseChanges(added={"x-api-key": "abc", "x-a": "b"})
+    assert repr(issue) == "ValidationIssue(loc=('body', 'password'), message='[redacted]', type='weak')"
+    assert "{'x-api-key': '[redacted]', 'x-a': 'b'}" in repr(changes)
