@@ -176,7 +176,7 @@ class AsyncClient(BaseClient, Verbs[Coroutine[Any, Any, Trace]]):
     def _call_wsgi(self, call: WsgiCall, body: list[bytes], exchange: Exchange) -> BaseException | None:
         session.watch_this_thread()
         try:
-            body.extend(call.pieces(self.app))
+            call.collect(self.app, body, lambda: exchange.gave_up)  # its client went on: nobody cancels a thread
         except KEPT as error:
             return raised_by_app(error)
         finally:

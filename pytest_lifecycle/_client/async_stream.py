@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
-from time import perf_counter
 from typing import Any, Self, final
 
+from .._compat import clock
 from .._drive.asgi import AsgiApp, Connection
 from .._drive.loop import GRACE, AsyncBackend, TimedOut
 from .._trace.exchange import Exchange
@@ -48,7 +48,7 @@ class AsyncStream(Underway):
         try:
             await self._backend.limited(self._connection.news, self._seconds)
         except TimedOut:
-            moment = perf_counter()
+            moment = clock()
             await self._end(0)
             raise self._client._expired(self._exchange, self._connection, self._read, self._seconds, moment) from None
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, final
 
+from .._compat import clock
 from .._drive.asgi import AsgiApp
 from .._drive.loop import GRACE, AsyncBackend, TimedOut
 from .._drive.websocket import WebSocketConnection
@@ -45,7 +45,7 @@ class AsyncWebSocket(WebSocketHead):
         try:
             await self._until(lambda: self._connection.is_answered, self._seconds)
         except TimedOut:
-            moment = perf_counter()
+            moment = clock()
             await self._running.end(0)
             raise self._client._expired(self._exchange, self._connection, self._read, self._seconds, moment) from None
 
@@ -78,7 +78,7 @@ class AsyncWebSocket(WebSocketHead):
         try:
             await self._until(self._has_news, seconds)
         except TimedOut:
-            raise self._nothing_came(seconds, perf_counter()) from None
+            raise self._nothing_came(seconds, clock()) from None
         return self._take()
 
     async def receive_text(self, *, timeout: float | None = None) -> str:

@@ -6,16 +6,16 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from inspect import isawaitable
-from time import perf_counter
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack, final
 
 import httpx
 
 from .. import _session as session
+from .._compat import clock
 from .._drive.asgi import AsgiApp, Connection, build_scope
 from .._drive.lifespan import Lifespan
-from .._drive.loop import OwnLoop, TimedOut, asyncio_limited, running_library
+from .._drive.loop import GRACE, OwnLoop, TimedOut, asyncio_limited, running_library
 from .._drive.websocket import WebSocketConnection, websocket_scope
 from .._drive.wsgi import WsgiCall, raised_by_app
 from .._errors import DeadlineExceeded, UsageProblem
@@ -189,16 +189,19 @@ class Client(BaseClient, Verbs[Trace]):
         call = WsgiCall(outgoing(request, root_path=self._root_path, client=self._client), exchange)
         body: list[bytes] = []
         error: BaseException | None = None
-        began = perf_counter()
+        latest = float("inf") if seconds is None else clock() + seconds
+        is_whole = True
         token = CURRENT.set(exchange.root)
         try:
             with session.attending():
-                body.extend(call.pieces(self.app))
+                is_whole = call.collect(self.app, body, lambda: clock() > latest + GRACE)
         except BaseException as raised:
             error = raised_by_app(raised)
         finally:
             CURRENT.reset(token)
-        if seconds is not None and perf_counter() - began > seconds:
+        if not is_whole:
+            raise self._expired(exchange, call, body, seconds)
+        if clock() > latest:
             exchange.warn(f"the app took longer than the {seconds} s it has; a sync app cannot be interrupted")
         return self._finish(exchange, call, body, error)
 

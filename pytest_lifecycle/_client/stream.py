@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextvars
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, final
 
 from .. import _session as session
+from .._compat import clock
 from .._drive.asgi import AsgiApp, Connection, build_scope
 from .._drive.loop import GRACE, OwnLoop, TimedOut
 from .._drive.outgoing import Outgoing
@@ -195,7 +195,7 @@ class AsgiStream(Stream):
         try:
             self._loop.run(self._connection.news(), self._seconds)
         except TimedOut:
-            moment = perf_counter()
+            moment = clock()
             self._end(0)
             raise self._client._expired(self._exchange, self._connection, self._read, self._seconds, moment) from None
 

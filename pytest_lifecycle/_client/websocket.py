@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, final
 
+from .._compat import clock
 from .._drive.loop import GRACE, OwnLoop, TimedOut
 from .._drive.websocket import WebSocketConnection
 from .._errors import DeadlineExceeded, LifecycleError, UsageProblem, WebSocketClosed
@@ -198,7 +198,7 @@ class WebSocket(WebSocketHead):
         try:
             self._until(lambda: self._connection.is_answered, self._seconds)
         except TimedOut:
-            moment = perf_counter()
+            moment = clock()
             self._running.end(0)
             raise self._client._expired(self._exchange, self._connection, self._read, self._seconds, moment) from None
 
@@ -243,7 +243,7 @@ class WebSocket(WebSocketHead):
         try:
             self._until(self._has_news, seconds)
         except TimedOut:
-            raise self._nothing_came(seconds, perf_counter()) from None
+            raise self._nothing_came(seconds, clock()) from None
         return self._take()
 
     def receive_text(self, *, timeout: float | None = None) -> str:

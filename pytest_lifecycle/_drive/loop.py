@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, Protocol, TypeVar, final
 
+from .._compat import loop_clock
 from .._errors import UsageProblem
 from .asgi import Event
 
@@ -212,6 +213,8 @@ class OwnLoop:
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._loop = loop or asyncio.new_event_loop()
+        with contextlib.suppress(AttributeError):  # not asyncio's own loop: it has a clock that nobody freezes
+            self._loop.time = loop_clock  # type: ignore[method-assign]  # deadlines hold also where a test froze the time
         self._tasks: set[asyncio.Task[Any]] = set()
         self._turn = threading.Lock()
         self._abandoned = weakref.finalize(self, ABANDONED.append, self._loop)

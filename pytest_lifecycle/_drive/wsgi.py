@@ -134,6 +134,20 @@ class WsgiCall:
             yield from self._flush()  # what was written before it was sent
             raise
 
+    def collect(self, app: WsgiApp, body: list[bytes], is_too_late: Callable[[], bool]) -> bool:
+        """Call the app and take the pieces of its response, until one comes too late; whether all were taken.
+
+        Raises:
+            BaseException: Whatever the app raises.
+        """
+        pieces = self.pieces(app)
+        for piece in pieces:
+            body.append(piece)
+            if is_too_late():
+                pieces.close()
+                return False
+        return True
+
     def _from(self, app: WsgiApp) -> Generator[bytes]:
         result = app(self._environ, self.start_response)
         try:

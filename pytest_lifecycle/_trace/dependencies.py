@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Literal, final
 
+from .._compat import clock
 from .span import Span
 from .told import ToldValue
 
@@ -38,7 +38,7 @@ class Resolution:
         self.scope = scope
         self.mode: Literal["async", "thread"] = mode
         self.span: Span | None = None
-        self.at = perf_counter()
+        self.at = clock()
 
     @property
     def resolved_at(self) -> float:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable
-from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple, final
 
+from .._compat import clock
 from .changes import Head, pairs
 from .dependencies import Resolution
 from .routing import Routing
@@ -238,7 +238,7 @@ class Exchange:
 
     def log(self, direction: str, kind: str, size: int, step: Span | None) -> None:
         """Note a message at the app's edge, and the step that was running."""
-        self.messages.append(Message(direction, kind, size, perf_counter() - self.root.start, self._name_of(step)))
+        self.messages.append(Message(direction, kind, size, clock() - self.root.start, self._name_of(step)))
 
     def _name_of(self, step: Span | None) -> str:
         return "" if step is None or step is self.root else step.name

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, final
 
+from .._compat import clock
 from .changes import Head, ResponseChanges, changes_between
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Span:
         self._outer_head: Head | None = None
         self._pauses: list[float] | None = None
         self._end: float | None = None
-        self.start = perf_counter()
+        self.start = clock()
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -193,7 +193,7 @@ class Span:
 
     def active_intervals(self) -> list[tuple[float, float]]:
         """Give the times between which it was running, in seconds of `time.perf_counter`."""
-        end = self._end if self._end is not None else perf_counter()
+        end = self._end if self._end is not None else clock()
         if not self._pauses:
             return [(self.start, end)]
         edges = [self.start, *self._pauses, end]
@@ -205,17 +205,17 @@ class Span:
         """Note that a generator handed control back."""
         if self._pauses is None:
             self._pauses = []
-        self._pauses.append(perf_counter())
+        self._pauses.append(clock())
 
     def unpause(self) -> None:
         """Note that a generator was resumed."""
         if self._pauses is not None:
-            self._pauses.append(perf_counter())
+            self._pauses.append(clock())
 
     def close(self) -> None:
         """End the step and let go of all that only its observation needed."""
         if self._end is None:
-            self._end = perf_counter()
+            self._end = clock()
         self._frame = self._previous = self._probe = None
         self._send = self._scope = self.expected = self._thrown = None
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping
-from time import perf_counter
 from typing import Any, final
 
+from .._compat import clock
 from .._observe.contract import Watcher
 from .._observe.probe import Call, Callback, Probe, bound_arguments, code_of
 from .._observe.watching import Once
@@ -150,7 +150,7 @@ class _Starter:
 
 def _started(exchange: Exchange, arguments: list[Any], step: Span) -> None:
     """The response is started at the app's edge."""
-    is_second, exchange.responded_at = exchange.responded_at is not None, exchange.responded_at or perf_counter()
+    is_second, exchange.responded_at = exchange.responded_at is not None, exchange.responded_at or clock()
     if not exchange.captures:
         return
     exchange.log("out", "wsgi.start_response", 0, step)

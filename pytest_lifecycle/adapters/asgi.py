@@ -8,9 +8,9 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Mapping
-from time import perf_counter
 from typing import Any, cast, final
 
+from .._compat import clock
 from .._observe.contract import Adapter, Inside
 from .._observe.probe import Call, Callback, Probe, bound_arguments, code_of
 from .._observe.recorder import INNER, OPAQUE
@@ -232,7 +232,7 @@ class _Sender:
         if exchange.responded_at is None and message.get("type") in HEADS:
             self._leave_layers(exchange, span, values, head_of(message))
             if is_edge:
-                exchange.responded_at = perf_counter()
+                exchange.responded_at = clock()
         if is_edge and exchange.captures:
             _capture(exchange, span, message)
 

@@ -7,9 +7,9 @@ Read from django/core/handlers/{base,exception,wsgi,asgi}.py and django/middlewa
 from __future__ import annotations
 
 from collections.abc import Iterable
-from time import perf_counter
 from typing import Any, NamedTuple, final
 
+from .._compat import clock
 from .._observe.contract import Adapter, Inside
 from .._observe.probe import Call, Callback, Expected, Probe, nested_code
 from .._observe.recorder import OPAQUE
@@ -201,7 +201,7 @@ def _answer_test_client(call: Call) -> None:
     if exchange.outermost is not call.span or call.error is not None:
         return
     response = call.result
-    exchange.responded_at = perf_counter()
+    exchange.responded_at = clock()
     head = head_of(response)
     lines = [] if head is None else [(_bytes(name), _bytes(value)) for name, value in head.lines]
     exchange.respond(response.status_code, lines)

@@ -7,6 +7,7 @@ import gc
 import gzip
 import json
 import threading
+import time
 import zlib
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -15,7 +16,7 @@ import httpx
 import pytest
 from flask import Flask, redirect, request, session
 
-from pytest_lifecycle import AsyncClient, Client, LifecycleError, Trace, UsageProblem, observe
+from pytest_lifecycle import AsyncClient, Client, DeadlineExceeded, LifecycleError, Trace, UsageProblem, observe
 from tests.client.django_app import django
 from tests.drive.bare import (
     AsgiApp,
@@ -630,6 +631,53 @@ def test_django_s_asgi_handler_has_a_deadline() -> None:
         assert client.get("/hello").text == "hello"
     del caught
     gc.collect()
+
+
+class Endless:
+    """Yields for ever, and knows whether its body was closed."""
+
+    def __init__(self) -> None:
+        self.is_closed = threading.Event()
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        if environ["PATH_INFO"] == "/fine":
+            return iter([b"fine"])
+        return self.body()
+
+    def body(self) -> Iterator[bytes]:
+        try:
+            while True:
+                time.sleep(0.001)
+                yield b"more"
+        finally:
+            self.is_closed.set()
+
+
+ENDED = "was not answered within 0.05 s: the app waits in 'handler Endless'"
+
+
+def test_a_wsgi_body_without_an_end_is_hung_up_on() -> None:
+    app = Endless()
+    with Client(app) as client:
+        with observe() as traces, pytest.raises(DeadlineExceeded, match=ENDED):
+            client.get("/", timeout=0.05)
+        assert client.get("/fine").text == "fine"
+    assert app.is_closed.is_set()
+    assert [(trace.status, trace.handler) for trace in traces] == [(200, "Endless")]
+
+
+def test_a_wsgi_body_without_an_end_ends_with_its_async_client_s_patience() -> None:
+    app = Endless()
+
+    async def main() -> None:
+        async with AsyncClient(app) as client:
+            with pytest.raises(DeadlineExceeded):
+                await client.get("/", timeout=0.05)
+            assert (await client.get("/fine")).text == "fine"
+
+    asyncio.run(main())
+    assert app.is_closed.wait(5)
 
 
 def test_a_sync_client_in_a_running_loop_names_its_async_twin() -> None:

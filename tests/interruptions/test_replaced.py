@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable, Generator
 from typing import Any
 
+import freezegun
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from flask import Flask
 
-from pytest_lifecycle import AsyncClient, Client, Trace, observe
+from pytest_lifecycle import AsyncClient, Client, DeadlineExceeded, Trace, observe
 from tests.engine import IS_PROFILING
 
 needs_monitoring = pytest.mark.skipif(IS_PROFILING, reason="sys.monitoring is not in use")
@@ -54,6 +55,21 @@ def test_a_clock_that_runs_backwards_changes_no_trace(monkeypatch: pytest.Monkey
 def test_a_clock_that_is_gone_changes_no_trace(monkeypatch: pytest.MonkeyPatch, clock: str) -> None:
     monkeypatch.delattr(time, clock)
     check_seen()
+
+
+def test_a_deadline_holds_where_freezegun_has_stopped_the_clocks() -> None:
+    api = make_api()
+
+    @api.get("/hang")
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    with freezegun.freeze_time("2026-01-01"), Client(api, timeout=0.3) as client:
+        trace = client.get("/")
+        with pytest.raises(DeadlineExceeded, match="the app waits in 'handler hang'"):
+            client.get("/hang")
+    assert trace.path == ["route GET /", "handler read_root", "response 200"]
+    assert 0 < trace.span("read_root").duration <= trace.duration
 
 
 @needs_monitoring
