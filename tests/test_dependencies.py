@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import functools
-import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
@@ -15,9 +14,10 @@ from fastapi.security import APIKeyHeader, HTTPBasic, OAuth2PasswordBearer
 from pydantic import BaseModel
 
 from pytest_lifecycle import Client, DependencyRun, Trace
+from tests.engine import IS_PROFILING
 
 VERSION = tuple(int(part) for part in fastapi.__version__.split(".")[:2])
-IS_THROWN_TOLD = sys.version_info >= (3, 12)
+IS_THROWN_TOLD = not IS_PROFILING
 """Whether it is known what is thrown into a generator: a profile function does not learn of it."""
 needs_thrown = pytest.mark.skipif(not IS_THROWN_TOLD, reason="what is thrown into a generator is not known here")
 needs_scopes = pytest.mark.skipif(VERSION < (0, 121), reason="Depends(scope=...) is new in FastAPI 0.121")

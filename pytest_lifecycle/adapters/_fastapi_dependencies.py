@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, final
 
 from .._observe.contract import Watcher
 from .._observe.probe import Call, Expected, Probe, Step, code_of, name_of
-from .._observe.recorder import GENERATOR
+from .._observe.recorder import GENERATOR, UnseenError
 from .._trace.dependencies import Resolution
 from .._trace.facts import Refusal
 from .._trace.span import Kind, Span
@@ -107,7 +107,7 @@ def _runs(call: Call) -> None:
 def _ended(call: Call) -> None:
     """A dependency ends: what was thrown in at its `yield`, and does not leave it, it has caught."""
     span = call.span
-    if span is None or span._thrown is None or call.error is span._thrown:
+    if span is None or span._thrown is None or call.error is span._thrown or isinstance(call.error, UnseenError):
         return
     call.exchange.caught[id(span._thrown)] = span.name
     if call.error is None:

@@ -196,7 +196,7 @@ ENDLESS = pytest.mark.parametrize(("app", "status"), HANGING.values(), ids=HANGI
 def test_an_app_that_does_not_end_is_cut_off_where_it_stands(app: AsgiApp, status: int | None) -> None:
     with Client(app, lifespan=False) as client, observe() as traces:
         with pytest.raises(DeadlineExceeded, match="the app waits in 'handler app'") as caught:
-            client.get("/", timeout=0.02)
+            client.get("/", timeout=0.1)
         assert is_fine(client.get("/fine"))
     assert caught.value.slug == "deadline"
     assert (traces[0].status, traces[0].outcome, traces[0].warnings) == (status, "no_response", [])
@@ -211,7 +211,7 @@ def test_the_async_client_cuts_it_off_too(app: AsgiApp, status: int | None, run:
     async def main() -> None:
         async with AsyncClient(app, lifespan=False) as client:
             with observe() as seen, pytest.raises(DeadlineExceeded, match="'handler app'"):
-                await client.get("/", timeout=0.02)
+                await client.get("/", timeout=0.1)
             traces.extend(seen)
             assert is_fine(await client.get("/fine"))
 
