@@ -354,11 +354,10 @@ class BaseClient:
 
 def active_step(root: Span, moment: float) -> Span | None:
     """Give the deepest step that was running at a moment of `time.perf_counter`, a user's own before a builtin one."""
-    running = [
-        span
-        for span in root.walk()
-        if span is not root and any(begin <= moment <= end for begin, end in span.active_intervals())
-    ]
+    steps = [(span, span.active_intervals()) for span in root.walk() if span is not root]
+    running = [span for span, times in steps if any(begin <= moment <= end for begin, end in times)]
+    if not running:  # a generator makes the body, and stood between two pieces
+        running = [span for span, times in steps if times[0][0] <= moment <= times[-1][1]]
     own = [span for span in running if not span.builtin]
     return (own or running)[-1] if running else None
 
