@@ -119,7 +119,7 @@ class MonitoringSource:
             key = id(code)
             try:
                 watched = watched_code(key)
-                if watched is not None and key not in by_watcher and (watched.probes or watched.expectable):
+                if watched is not None and watched.is_live and key not in by_watcher:
                     started(watched, getframe(1))
                     return None
                 if watched is None:

@@ -58,6 +58,8 @@ class Once:
 
     def __call__(self, code: types.CodeType, watch: Callable[[types.CodeType], object]) -> None:
         """Have this code watched, if it is not yet."""
+        if code in self:
+            return
         with self._lock:
             if code not in self:
                 watch(code)
