@@ -6,7 +6,7 @@ import ast
 import linecache
 import sys
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from itertools import islice
 from types import FrameType
 
 from ._show.diff import explain_headers, explain_lists
@@ -89,19 +89,21 @@ def _test_frame() -> FrameType | None:
 
 
 def _assertion(frame: FrameType) -> ast.Assert | None:
-    """Give the statement that runs in the frame, if it is an assertion whose source can be read."""
-    line = frame.f_lineno
-    found = [node for node in _assertions(frame.f_code.co_filename) if node.lineno <= line <= (node.end_lineno or 0)]
-    return found[-1] if found else None
+    """Give the assertion that runs in the frame, if its source can be read.
 
-
-@lru_cache(maxsize=32)
-def _assertions(filename: str) -> list[ast.Assert]:
+    pytest's rewritten code has the place of the assertion that it stands for.
+    """
+    place = next(islice(frame.f_code.co_positions(), frame.f_lasti // 2, None), None)
+    if place is None or place[0] is None or place[1] is None:
+        return None
+    lines = linecache.getlines(frame.f_code.co_filename)[place[0] - 1 : place[1]]
+    indented = bool(lines) and lines[0][:1].isspace()
     try:
-        tree = ast.parse("".join(linecache.getlines(filename)))
+        tree = ast.parse("".join(["if True:\n", *lines] if indented else lines))
     except (SyntaxError, ValueError):
-        return []
-    return [node for node in ast.walk(tree) if isinstance(node, ast.Assert)]
+        return None
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Assert)]
+    return next((node for node in found if node.col_offset == place[2]), None)
 
 
 def _value(node: ast.expr, frame: FrameType) -> object:

@@ -54,6 +54,7 @@ class Session:
         self._source: MonitoringSource | ProfilingSource | None = None
         self._waiting: list[Adapter] = []
         self._discoverers: list[Adapter] = []
+        self._forgetful: list[Adapter] = []
         self._probes: dict[Adapter, tuple[object, list[Probe]]] = {}
         self._modules = 0
         self._awaited: list[ModuleSpec] = []
@@ -255,6 +256,7 @@ class Session:
         self._recorder, self._source = recorder, source
         self._waiting, self._awaited = list(self._adapters), []
         self._discoverers = [adapter for adapter in self._adapters if type(adapter).discover is not Adapter.discover]
+        self._forgetful = [adapter for adapter in self._adapters if type(adapter).forget is not Adapter.forget]
         self._modules = 0
         source.start()
         self._refresh()
@@ -268,23 +270,26 @@ class Session:
         if recorder is not None:
             recorder.source = None
             recorder.forget()
-        self._forget()
+        self._forget(self._adapters, whole=True)
 
-    def _forget(self) -> None:
-        for adapter in self._adapters:
+    def _forget(self, adapters: Iterable[Adapter], *, whole: bool = False) -> None:
+        for adapter in adapters:
             try:
-                adapter.forget()
+                if whole:
+                    adapter.detach()
+                else:
+                    adapter.forget()
             except Exception as fault:
                 self._failed(adapter, "to forget what it remembers of apps", fault, None)
 
     def _let_go(self) -> None:
         """Drop all that belongs to apps, and go on observing."""
-        self._forget()
+        self._forget(self._forgetful)
         if self._recorder is None:
             return
         self._recorder.let_go()
-        for adapter in self._adapters:
-            if adapter not in self._waiting and self._is_imported_anew(adapter):
+        for adapter, (module, _) in self._probes.items():
+            if sys.modules.get(adapter.module) is not module and adapter not in self._waiting:
                 self._activate(adapter, self._recorder)
 
     def _discover(self, code: types.CodeType, frame: types.FrameType) -> Probe | None:
@@ -328,9 +333,9 @@ class Session:
         self._refreshing = True
         self._modules = len(sys.modules)
         imported = [adapter for adapter in self._waiting if not adapter.module or adapter.module in sys.modules]
-        awaited = [(adapter, _initializing(adapter.module)) for adapter in imported]
-        ready = [adapter for adapter, spec in awaited if spec is None]
-        self._awaited = [spec for _, spec in awaited if spec is not None]
+        initializing = _initializing({_package(adapter) for adapter in imported})
+        ready = [adapter for adapter in imported if _package(adapter) not in initializing]
+        self._awaited = list(initializing.values())
         self._waiting = [adapter for adapter in self._waiting if adapter not in ready]
         self._stale = bool(self._awaited)
         try:
@@ -372,15 +377,20 @@ def _conclude(exchange: Exchange) -> None:
             )
 
 
-def _initializing(module: str) -> ModuleSpec | None:
-    """Give what is still being imported of a module's package, the package itself first: a probe may need all of it."""
-    package = module.partition(".")[0]
-    specs = (
-        getattr(found, "__spec__", None)
-        for name, found in list(sys.modules.items())
-        if package and (name == package or name.startswith(f"{package}."))
-    )
-    return next((spec for spec in specs if spec is not None and _is_initializing(spec)), None)
+def _package(adapter: Adapter) -> str:
+    return adapter.module.partition(".")[0]
+
+
+def _initializing(packages: set[str]) -> dict[str, ModuleSpec]:
+    """Give what is still being imported of these packages, the package itself first: a probe may need all of it."""
+    found: dict[str, ModuleSpec] = {}
+    for name, module in list(sys.modules.items()):
+        package = name.partition(".")[0]
+        if package and package in packages and package not in found:
+            spec = getattr(module, "__spec__", None)
+            if spec is not None and _is_initializing(spec):
+                found[package] = spec
+    return found
 
 
 def _is_initializing(spec: ModuleSpec) -> bool:

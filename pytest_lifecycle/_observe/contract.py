@@ -19,8 +19,13 @@ Inside = Callable[[object], "Declared | None"]
 class Watcher(Protocol):
     """What an adapter can ask of the observer while a request is under way."""
 
-    def watch(self, probe: Probe) -> None:
-        """Watch a function that was just found: every call of it is a step from now on."""
+    def watch(self, probe: Probe, *, lasting: bool = False) -> None:
+        """Watch a function that was just found: every call of it is a step from now on.
+
+        Args:
+            probe: What its calls are.
+            lasting: Whether it stays watched after the test; the probe may then hold nothing of an app.
+        """
 
     def expect(self, span: Span, expected: Expected) -> None:
         """Take these functions for steps when they run beneath the span (see `probe.expecting`)."""
@@ -48,7 +53,10 @@ class Adapter:
         return ()
 
     def discover(self, code: types.CodeType, frame: types.FrameType) -> Probe | None:
-        """Look at code that runs for the first time: give a probe if its shape alone says what it is."""
+        """Look at code that runs for the first time: give a probe if its shape alone says what it is.
+
+        It stays watched after the test: the probe may hold nothing of an app.
+        """
         return None
 
     def failed(self, span: Span, error: BaseException) -> None:
@@ -74,4 +82,8 @@ class Adapter:
         self.watcher = watcher
 
     def forget(self) -> None:
-        """Drop what was remembered of apps; called as observation is switched off."""
+        """Drop what was remembered of apps; called after each test, and as observation is switched off."""
+
+    def detach(self) -> None:
+        """Let go of the observer, and of all that was remembered; called as observation is switched off."""
+        self.forget()

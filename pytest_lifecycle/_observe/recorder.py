@@ -71,6 +71,7 @@ class Recorder:
         self.open: dict[int, Span] = {}
         self.carried: dict[int, tuple[list[Span], types.FrameType]] = {}
         self.source: Source | None = None
+        self._grown: list[Watched] = []
         self._discover = discover
         self._publish = publish
         self._failed = failed
@@ -82,16 +83,19 @@ class Recorder:
     def name(self, probes: Iterable[Probe]) -> None:
         """Watch a library's own functions, also after `let_go`."""
         for probe in probes:
-            self.watch(probe)
-            watched = self.table[id(probe.code)]
-            watched.named = tuple(watched.probes)
+            self.watch(probe, lasting=True)
 
-    def watch(self, probe: Probe, *, discovered: bool = False) -> None:
-        """Watch the probe's code: every call of it is a step. A probe that reads nothing only keeps others away."""
+    def watch(self, probe: Probe, *, discovered: bool = False, lasting: bool = False) -> None:
+        """Watch the probe's code: every call of it is a step. A probe that reads nothing only keeps others away.
+
+        What is lasting is watched after `let_go`, too.
+        """
         if probe.reads_nothing:
-            self.table.setdefault(id(probe.code), Watched(probe.code))
-            return
-        self._add(Watched(probe.code, [probe]), discovered=discovered, starts_only=probe.starts_only)
+            watched = self._put(Watched(probe.code))
+        else:
+            watched = self._add(Watched(probe.code, [probe]), discovered=discovered, starts_only=probe.starts_only)
+        if lasting:
+            watched.lasting = (*(watched.lasting or ()), *(known for known in watched.probes if known is probe))
 
     def expect(self, span: Span, expected: Expected) -> None:
         """Watch these functions: a call beneath the span is a step, any other call is none."""
@@ -101,22 +105,29 @@ class Recorder:
             expected.watcher = self
         span.expected = {**span.expected, **expected} if span.expected else expected
 
-    def _add(self, found: Watched, *, discovered: bool = False, starts_only: bool = False) -> None:
+    def _add(self, found: Watched, *, discovered: bool = False, starts_only: bool = False) -> Watched:
         """Watch more code, or more of it. Other threads run it meanwhile: they see it once all is in place."""
         if self.source is not None:
             self.source.attach(found.code, discovered=discovered, starts_only=starts_only)
-        watched = self.table.setdefault(id(found.code), found)
+        watched = self._put(found)
         if watched is not found and not discovered:  # what is discovered twice is the same
             watched.probes += found.probes
             watched.expectable |= found.expectable
         if self.source is not None:
             self.source.look_again(found.code)
+        return watched
+
+    def _put(self, found: Watched) -> Watched:
+        """Give what watches this code, and note that it has perhaps grown since `let_go`."""
+        watched = self.table.setdefault(id(found.code), found)
+        self._grown.append(watched)
+        return watched
 
     def discovered(self, code: types.CodeType, frame: types.FrameType) -> Watched | None:
         """Look at code that runs for the first time; give what watches it now, or None."""
         probe = self._discover(code, frame)
         if probe is not None and id(code) not in self.table:
-            self.watch(probe, discovered=True)
+            self.watch(probe, discovered=True, lasting=True)
         return self.table.get(id(code))
 
     # -- events, in the order of a call's life
@@ -364,6 +375,7 @@ class Recorder:
         watched = self.table.get(id(probe.code))
         if probe.is_off and watched is not None:  # a new list: the old one may be gone through right now
             watched.probes = [other for other in watched.probes if other is not probe]
+            self._grown.append(watched)
         rest = "that probe is off, the rest of the trace stands" if probe.is_off else "the rest of the trace stands"
         sentence = (
             f"the {probe.adapter or 'generic'} adapter failed in its probe on {probe.target.replace(':', '.')}"
@@ -383,17 +395,19 @@ class Recorder:
     def let_go(self) -> None:
         """Drop all that belongs to apps: functions of theirs, and steps still open."""
         self._drop_steps()
-        for key, watched in list(self.table.items()):
-            if watched.named is None:
-                del self.table[key]
+        grown, self._grown = self._grown, []
+        for watched in grown:
+            if watched.lasting is None:
+                self.table.pop(id(watched.code), None)
             else:
                 watched.expectable = False
-                watched.probes = [*watched.named]  # one that failed is tried again
+                watched.probes = [*watched.lasting]  # one that failed is tried again
 
     def forget(self) -> None:
         """Drop all that is watched, and steps still open."""
         self._drop_steps()
         self.table.clear()
+        self._grown.clear()
 
     def _drop_steps(self) -> None:
         for span in self.open.values():

@@ -26,16 +26,16 @@ class Watched:
         expectable: Whether a call of it may be expected beneath some step, or go on with one.
 
     Attributes:
-        named: Those that an adapter named for a library's own function; the others belong to some app.
+        lasting: The probes that hold nothing of an app, and stay; None where nothing of it stays.
     """
 
-    __slots__ = ("code", "expectable", "named", "probes")
+    __slots__ = ("code", "expectable", "lasting", "probes")
 
     def __init__(self, code: types.CodeType, probes: Iterable[Probe] = (), *, expectable: bool = False) -> None:
         self.code = code  # keeps it alive: ids are keys
         self.probes = [*probes]
         self.expectable = expectable
-        self.named: tuple[Probe, ...] | None = None
+        self.lasting: tuple[Probe, ...] | None = None
 
     @property
     def is_live(self) -> bool:
@@ -85,10 +85,10 @@ class AdapterWatcher:
         self._watcher = watcher
         self._adapter = adapter
 
-    def watch(self, probe: Probe) -> None:
+    def watch(self, probe: Probe, *, lasting: bool = False) -> None:
         """Watch a function that was just found."""
         probe.adapter = self._adapter
-        self._watcher.watch(probe)
+        self._watcher.watch(probe, lasting=lasting)
 
     def expect(self, span: Span, expected: Expected) -> None:
         """Take these functions for steps when they run beneath the span."""

@@ -7,11 +7,12 @@ worked out when somebody reads it, from the patterns alone: nothing of the app i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
-from typing import Self, final
+from types import MappingProxyType
+from typing import NamedTuple, Self, final
 
 from .told import ToldValue
 
@@ -19,9 +20,7 @@ ALL_METHODS: frozenset[str] = frozenset()
 """The methods of a route that takes every method."""
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class RoutePattern:
+class RoutePattern(NamedTuple):
     """One route as its router holds it.
 
     Attributes:
@@ -39,7 +38,7 @@ class RoutePattern:
     pattern: str
     methods: frozenset[str]
     regex: str
-    converters: dict[str, str] = field(default_factory=dict)
+    converters: Mapping[str, str] = MappingProxyType({})
     name: str = ""
     host: str = ""
     literal: str = ""

@@ -36,6 +36,11 @@ class Shape:
         self.parameters = parameters
         self._count = len(parameters)
         self._claimed: dict[int, tuple[types.CodeType, Step]] = {}  # ids are keys: the code is kept alive
+        self._steps: dict[tuple[int, type], Step] = {}
+
+    def forget(self) -> None:
+        """Drop what was found out about the classes of apps."""
+        self._steps.clear()
 
     def claim(self, function: object, step: Step) -> None:
         """Say what the calls of an app class's `__call__` are, for subclasses that override it."""
@@ -69,15 +74,15 @@ class Shape:
         It is worked out once for each class that has the method; of a class that holds no app, the next object may.
         """
         first = code.co_varnames[0] if code.co_argcount > self._count else None
-        steps: dict[type, Step] = {}
+        key, steps = id(code), self._steps
 
         def describe(call: Call) -> Step:
             owner = None if first is None else call.values[first]
-            step = steps.get(type(owner))
+            step = steps.get((key, type(owner)))
             if step is None:
                 step = self._classify(code, owner, call)
                 if step.kind is not Kind.APP:
-                    steps[type(owner)] = step
+                    steps[key, type(owner)] = step
             return step
 
         return describe

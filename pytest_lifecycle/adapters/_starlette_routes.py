@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, final
 
 from .._observe.probe import Call
 from .._trace.exchange import Exchange
-from .._trace.routing import RoutePattern, RouteTable, Routing, parameters_of
+from .._trace.routing import RoutePattern, RouteTable, Routing
 from ._shape import prefix_of
 from ._starlette_declared import VERBS
 from .asgi import host_of
@@ -138,14 +138,14 @@ def _flat(router: Any, prefix: str) -> Iterator[tuple[Key, str, RoutePattern]]:
 
 def _pattern(route: Any, prefix: str, path: str, *, is_mount: bool = False) -> RoutePattern:
     converters = {name: _converter(converter) for name, converter in route.param_convertors.items()}
-    regex = f"^{_prefix_regex(prefix)}{route.path_regex.pattern.removeprefix('^')}"
+    regex = route.path_regex.pattern
     return RoutePattern(
         path,
         frozenset(_methods(route)),
-        regex,
+        f"^{_prefix_regex(prefix)}{regex.removeprefix('^')}" if prefix else regex,
         {name: converter for name, converter in converters.items() if converter not in ("str", "path")},
         route.name or "",
-        literal="" if parameters_of(path) or is_mount else path,
+        literal="" if is_mount or "{" in path else path,
         is_mount=is_mount,
         takes_head=False,  # Starlette's name it, FastAPI's do not take it
     )
@@ -153,11 +153,14 @@ def _pattern(route: Any, prefix: str, path: str, *, is_mount: bool = False) -> R
 
 def _methods(route: Any) -> Iterable[str]:
     """Give the methods that a route takes; a class of Starlette's takes those that it has, and HEAD for GET."""
+    methods: Iterable[str] = getattr(route, "methods", None) or ()
+    if methods:
+        return methods
     from starlette.endpoints import HTTPEndpoint
 
     endpoint = getattr(route, "endpoint", None)
-    if getattr(route, "methods", None) or not (isinstance(endpoint, type) and issubclass(endpoint, HTTPEndpoint)):
-        return getattr(route, "methods", None) or ()
+    if not (isinstance(endpoint, type) and issubclass(endpoint, HTTPEndpoint)):
+        return ()
     verbs = [verb.upper() for verb in VERBS if getattr(endpoint, verb, None) is not None]
     return [*verbs, "HEAD"] if "GET" in verbs else verbs
 

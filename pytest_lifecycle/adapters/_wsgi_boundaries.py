@@ -67,8 +67,8 @@ class Boundaries:
 
         def watch(code: types.CodeType) -> None:
             starter = _Starter(code, bound_arguments(start_response))
-            watcher.watch(Probe(code, span=False, passing=starter.passed))
-            watcher.watch(Probe(code, span=False, leaving=starter.returned))
+            watcher.watch(Probe(code, span=False, passing=starter.passed), lasting=True)
+            watcher.watch(Probe(code, span=False, leaving=starter.returned), lasting=True)
 
         self._starters(code, watch)
         return id(code)

@@ -45,6 +45,10 @@ class AsgiAdapter(Adapter):
         self._senders, self._receivers = Once(), Once()
 
     def forget(self) -> None:
+        SHAPE.forget()
+
+    def detach(self) -> None:
+        super().detach()
         self._senders.forget()
         self._receivers.forget()
 
@@ -153,14 +157,18 @@ class AsgiAdapter(Adapter):
             return  # its driver knows what the app receives
         receiving = code_of(receive)
         if receiving is not None and receiving not in self._receivers:
-            self._receivers(receiving, lambda code: self.watcher.watch(Probe(code, span=False, leaving=_received)))
+            self._receivers(receiving, self._watch_receive)
+
+    def _watch_receive(self, code: types.CodeType) -> None:
+        self.watcher.watch(Probe(code, span=False, leaving=_received), lasting=True)
 
     def _watch_send(self, code: types.CodeType, send: object) -> None:
         if code in self._senders:
             return
 
         def watch(code: types.CodeType) -> None:
-            self.watcher.watch(Probe(code, span=False, passing=_Sender(code, bound_arguments(send)).passed))
+            sender = _Sender(code, bound_arguments(send))
+            self.watcher.watch(Probe(code, span=False, passing=sender.passed), lasting=True)
 
         self._senders(code, watch)
 

@@ -16,6 +16,9 @@ from .._trace.facts import Validation, ValidationIssue, shortened
 from .._trace.span import Kind, Span
 from ._validating import Loc, add_failure, class_name, is_in_user_code, left, note_failure
 
+CHECKING = ("__attr_validator_", "__attr_converter_", "__attrs_pre_init__", "__attrs_post_init__")
+"""What a generated `__init__` calls, by how its name begins, where it may refuse: most classes check nothing."""
+
 
 @final
 class CattrsAdapter(Adapter):
@@ -51,6 +54,8 @@ class AttrsAdapter(Adapter):
 
     def discover(self, code: types.CodeType, frame: types.FrameType) -> Probe | None:
         if code.co_name != "__init__" or not code.co_filename.startswith("<attrs generated"):
+            return None
+        if not any(name.startswith(CHECKING) for name in code.co_names):
             return None
         culprit = class_name(type(frame.f_locals.get(code.co_varnames[0])))
 

@@ -40,8 +40,12 @@ class WsgiAdapter(Adapter):
         self._requests: WeakKeyDictionary[object, Exchange] = WeakKeyDictionary()
 
     def forget(self) -> None:
-        self._boundaries.forget()
+        SHAPE.forget()
         self._requests.clear()
+
+    def detach(self) -> None:
+        super().detach()
+        self._boundaries.forget()
 
     def discover(self, code: types.CodeType, frame: types.FrameType) -> Probe | None:
         if not SHAPE.fits(code) and not _looks_like_wsgi(code, frame):
