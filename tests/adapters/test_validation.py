@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import attrs
 import cattrs
 import marshmallow
 import msgspec
@@ -21,6 +22,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from pytest_lifecycle import Client, observe
+from pytest_lifecycle import _session as session
 from pytest_lifecycle.adapters import Kind
 from tests.apps import django_app
 from tests.apps import validating_app as app
@@ -180,6 +182,64 @@ def test_a_django_view_s_validation_is_told_alike() -> None:
     assert trace.path[-3:] == ["handler create_order", "validation failed", "response 422"]
     assert (trace.refusal, trace.refused_by) == ("validation", "OrderSchema")
     assert [issue.loc for issue in trace.validation_errors] == [("items", 0, "price")]
+
+
+def refuse(*given: object) -> None:
+    raise ValueError("refused")
+
+
+@attrs.define
+class Validated:
+    price: int = attrs.field(validator=refuse)
+
+
+@attrs.define
+class Converted:
+    price: int = attrs.field(converter=refuse)
+
+
+@attrs.define
+class Prepared:
+    price: int
+
+    def __attrs_pre_init__(self) -> None:
+        refuse()
+
+
+@attrs.define
+class Finished:
+    price: int
+
+    def __attrs_post_init__(self) -> None:
+        refuse()
+
+
+@pytest.mark.parametrize("cls", [Validated, Converted, Prepared, Finished])
+def test_wherever_an_attrs_class_refuses_it_is_told(cls: type) -> None:
+    async def order(request: Request) -> JSONResponse:
+        try:
+            cls(1)
+        except ValueError as error:
+            return JSONResponse(str(error), 422)
+        return JSONResponse("fine")
+
+    with Client(Starlette(routes=[Route("/", order)])) as client:
+        trace = client.get("/")
+    assert (trace.validation, trace.refused_by) == ("failed", cls.__name__)
+    assert [(issue.message, issue.type) for issue in trace.validation_errors] == [("refused", "ValueError")]
+
+
+@attrs.define
+class Unchecked:
+    price: int = 1
+
+
+def test_an_attrs_class_that_checks_nothing_costs_no_events() -> None:
+    with observe():
+        Unchecked(2)
+        recorder = session._session._recorder
+        assert recorder is not None
+        assert id(Unchecked.__init__.__code__) not in recorder.table
 
 
 def test_validation_outside_any_request_leaves_nothing() -> None:

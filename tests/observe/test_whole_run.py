@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import sys
+import types
 import weakref
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -54,6 +55,51 @@ def answer() -> bytes:
 def app(environ: Environ, start_response: StartResponse) -> list[bytes]:
     start_response("200 OK", [])
     return [answer()]
+
+
+class Layer:
+    """Hands on what it is given."""
+
+    def __init__(self, app: object) -> None:
+        self.app = app
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> list[bytes]:
+        return self.app(environ, start_response)  # type: ignore[operator, no-any-return]
+
+
+class Looking(Adapter):
+    """Finds nothing, and knows where it looked."""
+
+    name = "looking"
+
+    def __init__(self) -> None:
+        self.looked_at: list[str] = []
+
+    def discover(self, code: types.CodeType, frame: types.FrameType) -> Probe | None:
+        self.looked_at.append(code.co_qualname)
+        return None
+
+
+def ask_a_layer_of_a_class_of_its_own(name: str) -> weakref.ref[type]:
+    cls = type(name, (Layer,), {})
+    with Client(cls(app)) as client:
+        assert client.get("/").path == [f"middleware {name}", "handler app", "response 200"]
+    return weakref.ref(cls)
+
+
+@needs_monitoring
+def test_code_that_was_found_is_not_looked_for_in_the_next_test_and_holds_no_class_of_the_one_before() -> None:
+    adapter = Looking()
+    session.add_adapters([adapter])
+    session._session._adapters.insert(0, session._session._adapters.pop())
+    try:
+        with session.whole_run():
+            gone = [ask_a_layer_of_a_class_of_its_own(name) for name in ("First", "Second")]
+            gc.collect()
+            assert [cls() for cls in gone] == [None, None]
+    finally:
+        session.remove_adapters([adapter])
+    assert adapter.looked_at.count("Layer.__call__") == 1
 
 
 class Faulty(Adapter):
