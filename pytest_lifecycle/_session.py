@@ -21,6 +21,7 @@ from ._observe.profiling import THREADS, ProfilingSource
 from ._observe.recorder import CURRENT, Recorder
 from ._observe.select import make_source
 from ._observe.watching import AdapterWatcher, probes_of, said
+from ._observe.watchlist import Watchlist
 from ._show.told import told_text
 from ._trace.answer import conclude
 from ._trace.declared import Declared
@@ -245,14 +246,13 @@ class Session:
     def _start(self) -> None:
         self._add_builtin()
         recorder = Recorder(
-            self._discover,
+            Watchlist(self._discover),
             self.publish,
             self._handler_failed,
             self._pending,
             keeps_arguments=self._keeps_arguments,
         )
-        source = make_source(recorder)
-        recorder.source = source
+        source = recorder.watchlist.source = make_source(recorder)
         self._recorder, self._source = recorder, source
         self._waiting, self._awaited = list(self._adapters), []
         self._discoverers = [adapter for adapter in self._adapters if type(adapter).discover is not Adapter.discover]
@@ -268,8 +268,8 @@ class Session:
         if source is not None:
             source.stop()
         if recorder is not None:
-            recorder.source = None
-            recorder.forget()
+            recorder.let_go()
+            recorder.watchlist.forget()
         self._forget(self._adapters, whole=True)
 
     def _forget(self, adapters: Iterable[Adapter], *, whole: bool = False) -> None:
@@ -284,13 +284,15 @@ class Session:
 
     def _let_go(self) -> None:
         """Drop all that belongs to apps, and go on observing."""
-        self._forget(self._forgetful)
         if self._recorder is None:
             return
-        self._recorder.let_go()
+        if self._recorder.has_recorded or self._recorder.watchlist.has_changed:
+            self._forget(self._forgetful)
+            self._recorder.let_go()
+            self._recorder.watchlist.let_go()
         for adapter, (module, _) in self._probes.items():
             if sys.modules.get(adapter.module) is not module and adapter not in self._waiting:
-                self._activate(adapter, self._recorder)
+                self._activate(adapter, self._recorder.watchlist)
 
     def _discover(self, code: types.CodeType, frame: types.FrameType) -> Probe | None:
         if code.co_name == "<module>":
@@ -340,21 +342,21 @@ class Session:
         self._stale = bool(self._awaited)
         try:
             for adapter in ready:
-                self._activate(adapter, self._recorder)
+                self._activate(adapter, self._recorder.watchlist)
         finally:
             self._refreshing = False
 
-    def _activate(self, adapter: Adapter, recorder: Recorder) -> None:
+    def _activate(self, adapter: Adapter, watchlist: Watchlist) -> None:
         probes: list[Probe] = []
         try:
-            adapter.attach(AdapterWatcher(recorder, adapter.name))
+            adapter.attach(AdapterWatcher(watchlist, adapter.name))
             if self._is_imported_anew(adapter):
                 probes = list(probes_of(adapter))
         except Exception as fault:
             self.notes.append(f"the {adapter.name} adapter is off ({said(fault)}).")
         if self._is_imported_anew(adapter):
             self._probes[adapter] = (sys.modules.get(adapter.module), probes)
-        recorder.name(self._probes[adapter][1])
+        watchlist.name(self._probes[adapter][1])
 
     def _is_imported_anew(self, adapter: Adapter) -> bool:
         known = self._probes.get(adapter)

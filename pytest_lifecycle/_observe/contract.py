@@ -82,8 +82,8 @@ class Adapter:
         self.watcher = watcher
 
     def forget(self) -> None:
-        """Drop what was remembered of apps; called after each test, and as observation is switched off."""
+        """Drop what was remembered of apps; called after each test with a request, and as observation ends."""
 
     def detach(self) -> None:
-        """Let go of the observer, and of all that was remembered; called as observation is switched off."""
+        """Let go of the observer, and of all that was remembered; called as observation ends."""
         self.forget()

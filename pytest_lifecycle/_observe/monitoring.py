@@ -112,7 +112,8 @@ class MonitoringSource:
         `getframe(1)` is the watched function's frame. Nothing may escape into the app: a fault of ours ends here.
         """
         recorder, by_watcher = self._recorder, self._started_by_watcher
-        watched_code, started, ended, broke = recorder.table.get, recorder.started, recorder.ended, recorder.broke
+        watched_code, discovered = recorder.watchlist.table.get, recorder.watchlist.discovered
+        started, ended, broke = recorder.started, recorder.ended, recorder.broke
         getframe, disable = sys._getframe, sys.monitoring.DISABLE
 
         def on_first_start(code: types.CodeType, offset: int) -> object:
@@ -124,7 +125,7 @@ class MonitoringSource:
                     return None
                 if watched is None:
                     frame = getframe(1)
-                    watched = recorder.discovered(code, frame)
+                    watched = discovered(code, frame)
                     if watched is not None:
                         started(watched, frame)
                 if watched is None or not watched.is_live or key in by_watcher:

@@ -19,7 +19,7 @@ from typing import Any, final
 from .._trace.span import Span
 from .probe import Probe
 from .recorder import GENERATOR, SUSPENDABLE, Recorder, UnseenError
-from .watching import Watched
+from .watchlist import Watched
 
 RETURNS = frozenset(dis.opmap[name] for name in ("RETURN_VALUE", "RETURN_CONST") if name in dis.opmap)
 RESUME = dis.opmap["RESUME"]
@@ -195,9 +195,10 @@ class ProfilingSource:
     def _find(self, frame: types.FrameType) -> Watched | None:
         code = frame.f_code
         self._alive.append(code)
-        table = self._recorder.table
+        watchlist = self._recorder.watchlist
+        table = watchlist.table
         try:
-            watched = table.get(id(code)) or self._recorder.discovered(code, frame)
+            watched = table.get(id(code)) or watchlist.discovered(code, frame)
         except Exception as fault:  # of ours: the app goes on
             watched = None
             self._recorder.broke(fault)

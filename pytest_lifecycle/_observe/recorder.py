@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextvars import ContextVar
 from threading import get_ident
-from typing import TYPE_CHECKING, Protocol, final
+from typing import TYPE_CHECKING, final
 
 from .._trace.span import Kind, Span
-from .probe import Call, Expected, Probe, Step, arguments_of
-from .watching import Watched, frame_to_come, is_exhaustion, said
+from .probe import Call, Probe, Step, arguments_of
+from .watching import frame_to_come, is_exhaustion, said
+from .watchlist import Watched, Watchlist
 
 if TYPE_CHECKING:
     from .._trace.exchange import Exchange
@@ -36,99 +37,38 @@ class UnseenError(BaseException):
     """Stands for an exception that was seen to pass, but not which one it was (profiling, CPython 3.11)."""
 
 
-class Source(Protocol):
-    """Where events come from."""
-
-    def attach(self, code: types.CodeType, *, discovered: bool, starts_only: bool) -> None:
-        """Deliver the events of this code from now on."""
-
-    def look_again(self, code: types.CodeType) -> None:
-        """Whether this code is watched has changed."""
-
-
 @final
 class Recorder:
     """Turns the events of one observation into spans.
 
     Args:
-        discover: Gives a probe for code that no adapter named but that is a step by its shape, else None.
+        watchlist: The code that is watched.
         publish: Called with each exchange that the observer itself opened, once it is over.
         failed: Called with the span of a handler and the exception that left it.
         pending: Where a fault is noted that no request is known for: the next one that ends tells of it.
         keeps_arguments: Whether the arguments of handlers are noted.
+
+    Attributes:
+        has_recorded: Whether a step was seen since `let_go`.
     """
 
     def __init__(
         self,
-        discover: Callable[[types.CodeType, types.FrameType], Probe | None],
+        watchlist: Watchlist,
         publish: Callable[[Exchange], object],
         failed: Callable[[Span, BaseException], None],
         pending: list[str],
         *,
         keeps_arguments: bool = False,
     ) -> None:
-        self.table: dict[int, Watched] = {}
+        self.watchlist = watchlist
         self.open: dict[int, Span] = {}
         self.carried: dict[int, tuple[list[Span], types.FrameType]] = {}
-        self.source: Source | None = None
-        self._grown: list[Watched] = []
-        self._discover = discover
+        self.has_recorded = False
         self._publish = publish
         self._failed = failed
         self._pending = pending
         self._keeps_arguments = keeps_arguments
-
-    # -- what is watched
-
-    def name(self, probes: Iterable[Probe]) -> None:
-        """Watch a library's own functions, also after `let_go`."""
-        for probe in probes:
-            self.watch(probe, lasting=True)
-
-    def watch(self, probe: Probe, *, discovered: bool = False, lasting: bool = False) -> None:
-        """Watch the probe's code: every call of it is a step. A probe that reads nothing only keeps others away.
-
-        What is lasting is watched after `let_go`, too.
-        """
-        if probe.reads_nothing:
-            watched = self._put(Watched(probe.code))
-        else:
-            watched = self._add(Watched(probe.code, [probe]), discovered=discovered, starts_only=probe.starts_only)
-        if lasting:
-            watched.lasting = (*(watched.lasting or ()), *(known for known in watched.probes if known is probe))
-
-    def expect(self, span: Span, expected: Expected) -> None:
-        """Watch these functions: a call beneath the span is a step, any other call is none."""
-        if expected.watcher is not self:
-            for probe in expected.values():
-                self._add(Watched(probe.code, expectable=True))
-            expected.watcher = self
-        span.expected = {**span.expected, **expected} if span.expected else expected
-
-    def _add(self, found: Watched, *, discovered: bool = False, starts_only: bool = False) -> Watched:
-        """Watch more code, or more of it. Other threads run it meanwhile: they see it once all is in place."""
-        if self.source is not None:
-            self.source.attach(found.code, discovered=discovered, starts_only=starts_only)
-        watched = self._put(found)
-        if watched is not found and not discovered:  # what is discovered twice is the same
-            watched.probes += found.probes
-            watched.expectable |= found.expectable
-        if self.source is not None:
-            self.source.look_again(found.code)
-        return watched
-
-    def _put(self, found: Watched) -> Watched:
-        """Give what watches this code, and note that it has perhaps grown since `let_go`."""
-        watched = self.table.setdefault(id(found.code), found)
-        self._grown.append(watched)
-        return watched
-
-    def discovered(self, code: types.CodeType, frame: types.FrameType) -> Watched | None:
-        """Look at code that runs for the first time; give what watches it now, or None."""
-        probe = self._discover(code, frame)
-        if probe is not None and id(code) not in self.table:
-            self.watch(probe, discovered=True, lasting=True)
-        return self.table.get(id(code))
 
     # -- events, in the order of a call's life
 
@@ -216,6 +156,7 @@ class Recorder:
         span._probe = probe
         parent.children.append(span)
         self.open[id(frame)] = span
+        self.has_recorded = True
         CURRENT.set(span)
         if not parent.reached_inner and kind in INNER:
             around: Span | None = parent
@@ -319,8 +260,8 @@ class Recorder:
         if frame is None or span._frame is None or span._frame.f_code.co_flags & SUSPENDABLE:
             return False
         if id(frame) not in self.carried:
-            if self.discovered(frame.f_code, frame) is None:
-                self._add(Watched(frame.f_code, expectable=True))
+            if self.watchlist.discovered(frame.f_code, frame) is None:
+                self.watchlist.add(Watched(frame.f_code, expectable=True))
             self.carried[id(frame)] = ([], frame)
         self.carried[id(frame)][0].append(span)
         span.pause()
@@ -372,10 +313,8 @@ class Recorder:
     def _fault(self, probe: Probe, fault: Exception, span: Span | None) -> None:
         """Switch off a probe that raised and name it once; the request goes on."""
         probe.is_off = not is_exhaustion(fault)
-        watched = self.table.get(id(probe.code))
-        if probe.is_off and watched is not None:  # a new list: the old one may be gone through right now
-            watched.probes = [other for other in watched.probes if other is not probe]
-            self._grown.append(watched)
+        if probe.is_off:
+            self.watchlist.drop(probe)
         rest = "that probe is off, the rest of the trace stands" if probe.is_off else "the rest of the trace stands"
         sentence = (
             f"the {probe.adapter or 'generic'} adapter failed in its probe on {probe.target.replace(':', '.')}"
@@ -393,23 +332,8 @@ class Recorder:
             span.exchange.warn(f"the observer failed ({said(fault)}): steps of this request may be missing.")
 
     def let_go(self) -> None:
-        """Drop all that belongs to apps: functions of theirs, and steps still open."""
-        self._drop_steps()
-        grown, self._grown = self._grown, []
-        for watched in grown:
-            if watched.lasting is None:
-                self.table.pop(id(watched.code), None)
-            else:
-                watched.expectable = False
-                watched.probes = [*watched.lasting]  # one that failed is tried again
-
-    def forget(self) -> None:
-        """Drop all that is watched, and steps still open."""
-        self._drop_steps()
-        self.table.clear()
-        self._grown.clear()
-
-    def _drop_steps(self) -> None:
+        """Drop the steps that are still open."""
+        self.has_recorded = False
         for span in self.open.values():
             span.close()
             if span.exchange is not None:

@@ -17,33 +17,6 @@ if TYPE_CHECKING:
 
 
 @final
-class Watched:
-    """A code object that is watched, with the probes on it.
-
-    Args:
-        code: The code object.
-        probes: What its calls are.
-        expectable: Whether a call of it may be expected beneath some step, or go on with one.
-
-    Attributes:
-        lasting: The probes that hold nothing of an app, and stay; None where nothing of it stays.
-    """
-
-    __slots__ = ("code", "expectable", "lasting", "probes")
-
-    def __init__(self, code: types.CodeType, probes: Iterable[Probe] = (), *, expectable: bool = False) -> None:
-        self.code = code  # keeps it alive: ids are keys
-        self.probes = [*probes]
-        self.expectable = expectable
-        self.lasting: tuple[Probe, ...] | None = None
-
-    @property
-    def is_live(self) -> bool:
-        """Whether a call of it may be a step; the code of a function that is passed over never is."""
-        return self.expectable or bool(self.probes)
-
-
-@final
 class Once:
     """The functions that were found as requests ran: each is watched once, and before any thread goes on with it."""
 

@@ -239,7 +239,7 @@ def test_an_attrs_class_that_checks_nothing_costs_no_events() -> None:
         Unchecked(2)
         recorder = session._session._recorder
         assert recorder is not None
-        assert id(Unchecked.__init__.__code__) not in recorder.table
+        assert id(Unchecked.__init__.__code__) not in recorder.watchlist.table
 
 
 def test_validation_outside_any_request_leaves_nothing() -> None:
