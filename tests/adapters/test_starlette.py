@@ -260,6 +260,29 @@ def test_requires_says_why_it_refuses_whatever_it_answers(name: str, kind: str) 
     ]
 
 
+class Gate(Layer):
+    """Lets nobody in."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("closed", status_code=403)(scope, receive, send)
+
+
+@pytest.mark.parametrize(
+    "mount",
+    [
+        lambda: Mount("/in", routes=[Route("/", home)], middleware=[Middleware(Gate)]),
+        lambda: Mount("/in", Starlette(routes=[Route("/", home)], middleware=[Middleware(Gate)])),
+        lambda: Host("testserver", Starlette(routes=[Route("/in/", home)], middleware=[Middleware(Gate)])),
+    ],
+    ids=["on a mount", "in a mounted app", "on a host"],
+)
+def test_a_mount_with_routes_that_nobody_tried_is_no_route(mount: Callable[[], Mount | Host]) -> None:
+    with Client(Starlette(routes=[mount()])) as client:
+        trace = client.get("/in/")
+    assert (trace.route, trace.refused_by, trace.refusal) == (None, "Gate", "permission")
+    assert trace.path == ["middleware Gate", "response 403"]
+
+
 def test_a_host_route_is_found() -> None:
     with Client(build(), base_url="http://api.shop.example") as client:
         trace = client.get("/host")
