@@ -27,6 +27,7 @@ def builtin_adapters() -> list[Adapter]:
     from .jinja import JinjaAdapter
     from .marshmallow import MarshmallowAdapter, WebargsAdapter
     from .msgspec import MsgspecAdapter
+    from .ninja import NinjaAdapter
     from .pydantic import PydanticAdapter
     from .restful import restful_adapters
     from .starlette import StarletteAdapter
@@ -58,6 +59,7 @@ def builtin_adapters() -> list[Adapter]:
         DjangoTemplatesAdapter(),
         DRFAdapter(),
         SerializersAdapter(),
+        NinjaAdapter(),
         *check_adapters(asgi),
         JinjaAdapter(),
         PydanticAdapter(),
