@@ -172,7 +172,6 @@ class FlaskAdapter(Adapter):
     def _error_probes(self) -> Iterable[Probe]:
         from flask import Flask
 
-        yield Probe(Flask.handle_user_exception, span=False, entering=lambda call: note_check(call.exchange, call["e"]))
         yield Probe(Flask._find_error_handler, span=False, leaving=self._found)
         yield Probe(Flask.handle_http_exception, span=False, entering=lambda call: answers(call, running_request()))
         yield Probe(Flask.handle_exception, span=False, entering=crashed)
@@ -183,6 +182,7 @@ class FlaskAdapter(Adapter):
         if handler is None or call.parent is None or code_of(handler) is None:
             return
         error = call["e"]
+        note_check(call.exchange, error)
         for caught in (error, getattr(error, "original_exception", None)):
             if caught is not None:
                 if id(caught) not in call.exchange.caught:

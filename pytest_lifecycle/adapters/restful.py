@@ -85,9 +85,7 @@ def _handling(call: Call) -> None:
     """An `Api` handles an exception in Flask's place."""
     from werkzeug.exceptions import HTTPException
 
-    error = call["e"]
-    note_check(call.exchange, error)
-    if isinstance(error, HTTPException):
+    if isinstance(call["e"], HTTPException):
         answers(call, running_request(), who=HANDLES)
 
 
@@ -100,6 +98,7 @@ def _handled(call: Call) -> None:
 def _handler_of(error: BaseException, call: Call) -> str | None:
     handled = call.values.get("typecheck")
     if handled is not None and isinstance(error, handled):
+        note_check(call.exchange, error)
         return name_of(call["handler"])
     return name_of(call.owner._default_error_handler) if "result" in call.values else None
 

@@ -26,6 +26,7 @@ from .._observe.probe import (
 from .._trace.declared import Declared
 from .._trace.facts import Verdict
 from .._trace.span import Kind
+from ._dispatching import dispatch_chain
 from ._shape import owner_name, prefix_of
 from ._starlette_declared import VERBS, Reader
 from ._starlette_routes import Routes
@@ -263,7 +264,7 @@ class StarletteAdapter(Adapter):
         from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 
         if isinstance(endpoint, type) and issubclass(endpoint, HTTPEndpoint):
-            chain: list[Probe] = []
+            chain = [*dispatch_chain(endpoint, "dispatch", lambda cls: cls is HTTPEndpoint)]
             for verb in VERBS:
                 function = getattr(endpoint, verb, None)
                 if function is not None:

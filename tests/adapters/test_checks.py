@@ -9,6 +9,8 @@ from tests.apps import django_app  # it configures Django
 
 # isort: split
 import flask_jwt_extended
+import flask_restful
+import flask_restx
 import pytest
 from asgi_csrf import asgi_csrf
 from django.core.wsgi import get_wsgi_application
@@ -166,6 +168,28 @@ def test_a_token_in_a_cookie_needs_one_against_csrf(jwt_client: Client) -> None:
     jwt_client.get("/token")
     assert told(jwt_client.get("/me")) == ("handled", None, None)
     assert told(jwt_client.post("/me")) == ("rejected", "csrf", "jwt_required")
+
+
+def test_a_token_is_refused_in_an_api_only_where_the_api_answers_it() -> None:
+    app = flask_app()
+    flask_jwt_extended.JWTManager(app)
+    without, answering = flask_restful.Api(app, prefix="/without"), flask_restx.Api(app, prefix="/answering")
+    answering.errorhandler(flask_jwt_extended.exceptions.JWTExtendedException)(lambda error: ({}, 401))
+    for library, api in ((flask_restful, without), (flask_restx, answering)):
+
+        class Me(library.Resource):  # type: ignore[misc]
+            method_decorators = [flask_jwt_extended.jwt_required()]  # noqa: RUF012
+
+            def get(self) -> str:
+                return "ada"
+
+        api.add_resource(Me, "/me", endpoint=library.__name__)
+
+    with Client(app) as client:
+        trace = client.get("/without/me")
+        assert (trace.status, trace.outcome, trace.exceptions[0].is_answer) == (500, "error", False)
+        trace = client.get("/answering/me")
+        assert (trace.status, told(trace)) == (401, ("rejected", "authentication", "jwt_required"))
 
 
 def test_a_limit_of_flask_limiter_is_a_throttle() -> None:

@@ -213,6 +213,31 @@ def test_a_decorator_that_answers_hides_the_handler() -> None:
     assert trace.span("closed").short_circuited
 
 
+def test_a_dispatch_of_the_user_s_own_is_a_step_around_the_method() -> None:
+    class Guarded(HTTPEndpoint):
+        async def dispatch(self) -> None:
+            if self.scope["query_string"] == b"gone":
+                raise HTTPException(401)
+            if self.scope["query_string"] == b"closed":
+                await PlainTextResponse("closed", status_code=403)(self.scope, self.receive, self.send)
+            else:
+                await super().dispatch()
+
+    class Orders(Guarded):
+        async def get(self, request: Request) -> Response:
+            return PlainTextResponse("orders")
+
+    around = ["route GET /orders", "decorator Guarded.dispatch"]
+    with Client(Starlette(routes=[Route("/orders", Orders)])) as client:
+        for _ in range(2):
+            assert client.get("/orders").path == [*around, "handler Orders.get", "response 200"]
+        for query, status, refusal in (("closed", 403, "permission"), ("gone", 401, "authentication")):
+            trace = client.get(f"/orders?{query}")
+            assert trace.path == [*around, f"response {status}"]
+            assert (trace.refused_by, trace.refusal, trace.handler) == ("Guarded.dispatch", refusal, None)
+        assert client.post("/orders").outcome == "method_not_allowed"
+
+
 def test_requires_is_a_decorator() -> None:
     with Client(build()) as client:
         trace = client.get("/secret")
