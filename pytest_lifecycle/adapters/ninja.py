@@ -6,6 +6,7 @@ told by Django's adapter.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from typing import Any, final
 
@@ -16,6 +17,7 @@ from .._trace.span import Kind, Span
 from .._trace.story import BY_STATUS
 from ._django_routes import refuse_method
 from ._ninja_views import AUTHENTICATION, THROTTLE
+from ._shape import source_of
 from ._validating import left
 
 
@@ -30,7 +32,7 @@ class NinjaAdapter(Adapter):
 
     def probes(self) -> Iterable[Probe]:
         from ninja.main import NinjaAPI
-        from ninja.operation import Operation, PathView
+        from ninja.operation import AsyncOperation, Operation, PathView
 
         yield Probe(
             Operation._get_values,
@@ -41,10 +43,19 @@ class NinjaAdapter(Adapter):
             raising=_refused,
         )
         yield Probe(Operation._result_to_response, Kind.RESPONSE, builtin=True, raising=_response_refused)
+        if hasattr(Operation, "_stream_response"):  # 1.6 and newer
+            for function in (Operation._stream_response, AsyncOperation._async_stream_response):
+                yield Probe(function, span=False, entering=_streaming)
         yield Probe(NinjaAPI.on_exception, span=False, entering=_handling, leaving=_handled)
         yield Probe(
             PathView._not_allowed, Kind.ROUTING, name="method_not_allowed", builtin=True, entering=_refuse_method
         )
+
+
+def _streaming(call: Call) -> None:
+    """An operation is a generator: it answers while the response is sent, when no step of the request is left."""
+    function = inspect.unwrap(call.owner.view_func)
+    call.mark(Kind.HANDLER, name_of(function)).source = source_of(function)
 
 
 # -- what is not valid

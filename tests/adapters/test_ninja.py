@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from tests.apps import django_app  # before ninja, which asks for Django's settings
@@ -21,6 +21,7 @@ from ninja.decorators import decorate_view
 from ninja.errors import AuthorizationError, HttpError
 from ninja.pagination import paginate
 from ninja.security import APIKeyCookie, APIKeyHeader, HttpBearer
+from ninja.streaming import JSONL
 from ninja.throttling import BaseThrottle
 
 from pytest_lifecycle import Client, Trace, observe
@@ -180,6 +181,16 @@ def wrong(request: HttpRequest) -> dict[str, str]:
     return {"name": "tea"}
 
 
+@api.get("/streamed", response=JSONL[Item])
+def streamed(request: HttpRequest) -> Iterator[dict[str, object]]:
+    yield {"name": "tea", "price": 3}
+
+
+@api.get("/streamed-async", response=JSONL[Item])
+async def streamed_async(request: HttpRequest) -> AsyncIterator[dict[str, object]]:
+    yield {"name": "tea", "price": 3}
+
+
 @api.exception_handler(Sorry)
 def apologise(request: HttpRequest, error: Sorry) -> Any:
     return api.create_response(request, {"sorry": True}, status=418)
@@ -313,6 +324,15 @@ def test_a_response_that_is_not_what_was_declared_is_an_error_of_the_app(client:
 def test_pagination_is_a_decorator_around_the_operation(client: Client) -> None:
     trace = client.get("/api/paged?limit=1")
     assert (trace.handler, trace.validation, trace.json()["count"]) == ("paged", "passed", 1)
+
+
+@pytest.mark.parametrize(("url", "handler"), [("/api/streamed", "streamed"), ("/api/streamed-async", "streamed_async")])
+@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume:Warning")
+def test_an_operation_that_streams_is_the_handler_of_what_it_streams(client: Client, url: str, handler: str) -> None:
+    trace = client.get(url)
+    assert trace.path == [f"route GET {url}", f"handler {handler}", "response 200"]
+    assert (trace.outcome, trace.text) == ("handled", '{"name": "tea", "price": 3}\n')
+    assert [route.source for route in client.routes() if route.handler == handler] == [trace.span(handler).source]
 
 
 def test_an_exception_handler_is_the_one_that_answered(client: Client) -> None:
