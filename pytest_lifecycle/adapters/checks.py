@@ -113,6 +113,7 @@ def check_adapters(asgi: AsgiAdapter) -> list[Adapter]:
             lambda module: [csrf_layer(code) for code in nested_code(module.asgi_csrf_decorator, ASGI_CSRF)],
         ),
         CheckAdapter("starlette-admin", ">=1", "starlette_admin.auth.base", _starlette_admin),
+        CheckAdapter("starlette-admin", ">=1", "starlette_admin.security.csrf", _starlette_admin_csrf),
     ]
 
 
@@ -144,10 +145,11 @@ def _slowapi(module: Any) -> Iterable[Probe]:
 
 
 def _starlette_admin(module: Any) -> Iterable[Probe]:
-    from starlette_admin.security.csrf import CSRFMiddleware
+    yield Probe(module.AuthMiddleware.dispatch, span=False, leaving=_refused_unless(Refusal.AUTHENTICATION))
 
-    for layer, refusal in ((module.AuthMiddleware, Refusal.AUTHENTICATION), (CSRFMiddleware, Refusal.CSRF)):
-        yield Probe(layer.dispatch, span=False, leaving=_refused_unless(refusal))
+
+def _starlette_admin_csrf(module: Any) -> Iterable[Probe]:
+    yield Probe(module.CSRFMiddleware.dispatch, span=False, leaving=_refused_unless(Refusal.CSRF))
 
 
 def _refused_unless(refusal: Refusal) -> Callable[[Call], None]:

@@ -12,7 +12,7 @@ from typing import Any, final
 
 from .._observe.contract import Adapter
 from .._observe.probe import Call, Expected, Probe, name_of
-from .._trace.facts import ValidationIssue, shortened
+from .._trace.facts import Validation, ValidationIssue, shortened
 from .._trace.span import Kind
 from ._flask_errors import answers
 from ._flask_reading import running_request
@@ -45,18 +45,8 @@ class RestfulAdapter(Adapter):
 
     def probes(self) -> Iterable[Probe]:
         library: Any = import_module(self.module)
-        reqparse: Any = import_module(f"{self.module}.reqparse")
-
         yield Probe(library.Resource.dispatch_request, span=False, entering=self._dispatching)
         yield Probe(library.Api.handle_error, span=False, entering=_handling, leaving=_handled)
-        yield Probe(
-            reqparse.RequestParser.parse_args, Kind.VALIDATION, name="passed", entering=_parsing, leaving=_parsed
-        )
-        yield Probe(reqparse.Argument.handle_validation_error, span=False, leaving=_argument_refused)
-        if self.module == "flask_restx":
-            model: Any = import_module("flask_restx.model").ModelBase
-            yield Probe(model.validate, Kind.VALIDATION, name="passed", entering=_validating, leaving=left)
-            yield Probe(model.format_error, span=False, leaving=_field_refused)
 
     def _dispatching(self, call: Call) -> None:
         resource, method = call.owner, running_request().method
@@ -70,12 +60,53 @@ class RestfulAdapter(Adapter):
         self.watcher.expect(call.parent, known[1])
 
 
+@final
+class ParsersAdapter(Adapter):
+    """Request parsers.
+
+    Args:
+        library: The module of the library.
+        distribution: Its name on PyPI.
+        supports: The versions that the claims were tested against.
+    """
+
+    def __init__(self, library: str, distribution: str, supports: str) -> None:
+        self.name = library
+        self.module = f"{library}.reqparse"
+        self.distribution = distribution
+        self.supports = supports
+
+    def probes(self) -> Iterable[Probe]:
+        reqparse: Any = import_module(self.module)
+        parse = reqparse.RequestParser.parse_args
+        yield Probe(parse, Kind.VALIDATION, name=Validation.PASSED.value, entering=_parsing, leaving=_parsed)
+        yield Probe(reqparse.Argument.handle_validation_error, span=False, leaving=_argument_refused)
+
+
+@final
+class ModelsAdapter(Adapter):
+    """The models of Flask-RESTX."""
+
+    name = "flask_restx"
+    distribution = "flask-restx"
+    supports = ">=1.1"
+    module = "flask_restx.model"
+
+    def probes(self) -> Iterable[Probe]:
+        from flask_restx.model import ModelBase
+
+        yield Probe(
+            ModelBase.validate, Kind.VALIDATION, name=Validation.PASSED.value, entering=_validating, leaving=left
+        )
+        yield Probe(ModelBase.format_error, span=False, leaving=_field_refused)
+
+
 def restful_adapters() -> list[Adapter]:
     """Give the adapters for both libraries."""
-    return [
-        RestfulAdapter("flask_restful", "Flask-RESTful", ">=0.3.10"),
-        RestfulAdapter("flask_restx", "flask-restx", ">=1.1"),
-    ]
+    made: list[Adapter] = [ModelsAdapter()]
+    for which in (("flask_restful", "Flask-RESTful", ">=0.3.10"), ("flask_restx", "flask-restx", ">=1.1")):
+        made += [RestfulAdapter(*which), ParsersAdapter(*which)]
+    return made
 
 
 # -- errors
