@@ -1,6 +1,6 @@
 """What Flask-RESTful and Flask-RESTX put around a resource's method: their own wrapper, and `method_decorators`.
 
-Read from flask_restful/__init__.py, 0.3.10, and flask_restx/{api,resource}.py, 1.1 to 1.3.
+Read from flask_restful/__init__.py, 0.3.10, and flask_restx/{api,resource}.py, 1.3.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ def check_adapters(asgi: AsgiAdapter) -> list[Adapter]:
         return asgi.layer(function, Kind.MIDDLEWARE, name=name, leaving=_refused_unless(Refusal.CSRF))
 
     return [
-        CheckAdapter("Flask-Login", ">=0.6", "flask_login.login_manager", _flask_login),
+        CheckAdapter("Flask-Login", ">=0.6.3", "flask_login.login_manager", _flask_login),
         CheckAdapter("Flask-HTTPAuth", ">=4.5", "flask_httpauth", _flask_httpauth),
         CheckAdapter("django-ratelimit", ">=4", "django_ratelimit.decorators", _django_ratelimit),
         CheckAdapter("slowapi", ">=0.1.9", "slowapi.errors", _slowapi),

@@ -1,7 +1,7 @@
 """Flask-RESTful and Flask-RESTX: what is around a resource's method, request parsers, models, error handling.
 
 Builds on Flask's adapter. Read from flask_restful/{__init__,reqparse}.py, 0.3.10, and
-flask_restx/{api,resource,reqparse,model}.py, 1.1 to 1.3.
+flask_restx/{api,resource,reqparse,model}.py, 1.3.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class ModelsAdapter(Adapter):
 
     name = "flask_restx"
     distribution = "flask-restx"
-    supports = ">=1.1"
+    supports = ">=1.3"
     module = "flask_restx.model"
 
     def probes(self) -> Iterable[Probe]:
@@ -104,7 +104,7 @@ class ModelsAdapter(Adapter):
 def restful_adapters() -> list[Adapter]:
     """Give the adapters for both libraries."""
     made: list[Adapter] = [ModelsAdapter()]
-    for which in (("flask_restful", "Flask-RESTful", ">=0.3.10"), ("flask_restx", "flask-restx", ">=1.1")):
+    for which in (("flask_restful", "Flask-RESTful", ">=0.3.10"), ("flask_restx", "flask-restx", ">=1.3")):
         made += [RestfulAdapter(*which), ParsersAdapter(*which)]
     return made
 
