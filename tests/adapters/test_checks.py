@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tests.apps import django_app  # it configures Django
@@ -13,6 +14,7 @@ import flask_restful
 import flask_restx
 import pytest
 from asgi_csrf import asgi_csrf
+from django.core.cache import cache
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
@@ -91,6 +93,7 @@ def login_app(*, view: str | None = None) -> Flask:
         id = "ada"
 
     manager.user_loader(lambda _: User())
+    manager.request_loader(lambda request: User() if "X-Known" in request.headers else None)
 
     @app.get("/login")
     def login() -> str:
@@ -219,7 +222,7 @@ def test_a_limit_of_flask_limiter_is_a_throttle() -> None:
         assert [told(client.get("/inside"))[:2] for _ in range(2)] == [("handled", None)] * 2
 
 
-def test_flask_httpauth_says_by_its_status_why_it_refused() -> None:
+def basic_app() -> Flask:
     app = flask_app()
     auth = HTTPBasicAuth()
     auth.verify_password(lambda name, password: name if password == "right" else None)
@@ -235,14 +238,15 @@ def test_flask_httpauth_says_by_its_status_why_it_refused() -> None:
     def admin() -> str:
         return "admin"
 
-    with Client(app) as client:
-        assert told(client.get("/me")) == ("rejected", "authentication", "HTTPAuth.login_required")
+    return app
+
+
+def test_flask_httpauth_says_by_its_status_why_it_refused() -> None:
+    who = "HTTPAuth.login_required"
+    with Client(basic_app()) as client:
+        assert told(client.get("/me")) == ("rejected", "authentication", who)
         assert told(client.get("/me", auth=("ada", "right"))) == ("handled", None, None)
-        assert told(client.get("/admin", auth=("ada", "right"))) == (
-            "rejected",
-            "permission",
-            "HTTPAuth.login_required",
-        )
+        assert told(client.get("/admin", auth=("ada", "right"))) == ("rejected", "permission", who)
 
 
 # -- Django
@@ -261,8 +265,16 @@ def soft(request: HttpRequest) -> HttpResponse:
 urlpatterns = [path("hard", hard), path("soft", soft)]
 
 
+@contextmanager
+def in_limits() -> Iterator[Any]:
+    """Give a Django project with limits that nobody has reached."""
+    with override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=[]):
+        cache.clear()
+        yield get_wsgi_application()
+
+
 def test_a_limit_of_django_ratelimit_is_a_throttle_though_its_status_is_403() -> None:
-    with override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=[]), Client(get_wsgi_application()) as client:
+    with in_limits() as app, Client(app) as client:
         assert told(client.get("/hard")) == ("handled", None, None)
         trace = client.get("/hard")
         assert (trace.status, told(trace)) == (403, ("rejected", "throttle", "ratelimit"))
@@ -306,18 +318,25 @@ class OwnAnswer(CSRFMiddleware):
         return PlainTextResponse("no", status_code=400)
 
 
+def posted_app(layer: Any = CSRFMiddleware) -> Starlette:
+    layers = [Middleware(layer, secret="secret")] if layer is not None else []
+    return Starlette(routes=[Route("/", home, methods=["GET", "POST"])], middleware=layers)
+
+
 @pytest.mark.parametrize("layer", [CSRFMiddleware, OwnAnswer])
 def test_starlette_csrf_refuses_by_csrf_whatever_it_answers(layer: Any) -> None:
-    app = Starlette(routes=[Route("/", home, methods=["GET", "POST"])], middleware=[Middleware(layer, secret="secret")])
-    with Client(app) as client:
+    with Client(posted_app(layer)) as client:
         token = client.get("/").cookies["csrftoken"]
         assert told(client.post("/")) == ("rejected", "csrf", layer.__name__)
         assert told(client.post("/", headers={"x-csrftoken": token})) == ("handled", None, None)
 
 
+def wrapped_app() -> Any:
+    return asgi_csrf(posted_app(None), signing_secret="secret")
+
+
 def test_asgi_csrf_refuses_by_csrf() -> None:
-    app = asgi_csrf(Starlette(routes=[Route("/", home, methods=["GET", "POST"])]), signing_secret="secret")
-    with Client(app) as client:
+    with Client(wrapped_app()) as client:
         trace = client.post("/", cookies={"session": "1"})
         assert told(trace) == ("rejected", "csrf", "app_wrapped_with_csrf")
         assert trace.path == ["middleware app_wrapped_with_csrf", "response 403"]
@@ -332,10 +351,14 @@ class Provider(AuthProvider):
         return AdminUser(username="ada") if "known" in request.headers else None
 
 
-def test_starlette_admin_sends_to_the_login_page_whom_it_does_not_know() -> None:
+def admin_app() -> Starlette:
     app = Starlette(routes=[Route("/", home)])
     BaseAdmin(auth_provider=Provider(), secret_key="secret").mount_to(app)
-    with Client(app) as client:
+    return app
+
+
+def test_starlette_admin_sends_to_the_login_page_whom_it_does_not_know() -> None:
+    with Client(admin_app()) as client:
         trace = client.get("/admin/")
         assert (trace.status, told(trace)) == (303, ("rejected", "authentication", "AuthMiddleware"))
         assert (trace.route, trace.stopped_at) == (None, "middleware AuthMiddleware")

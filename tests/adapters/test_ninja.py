@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tests.apps import django_app  # before ninja, which asks for Django's settings
@@ -200,9 +201,15 @@ api.add_router("/inner", inner)
 urlpatterns = [path("api/", api.urls)]
 
 
+@contextmanager
+def in_shop(make: Callable[[], Any] = get_wsgi_application) -> Iterator[Any]:
+    with override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=[]):
+        yield make()
+
+
 @pytest.fixture(scope="module", params=[get_wsgi_application, get_asgi_application], ids=["wsgi", "asgi"])
 def client(request: pytest.FixtureRequest) -> Iterator[Client]:
-    with override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=[]), Client(request.param()) as client:
+    with in_shop(request.param) as app, Client(app) as client:
         yield client
 
 
@@ -342,7 +349,7 @@ def test_an_exception_handler_is_the_one_that_answered(client: Client) -> None:
 
 
 def test_django_s_own_client_is_told_the_same() -> None:
-    with override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=[]), observe() as traces:
+    with in_shop(), observe() as traces:
         DjangoClient().post("/api/items", {"name": "tea"}, content_type="application/json")
     assert refused(traces[0]) == (401, "rejected", "authentication", "Token", None)
 
