@@ -37,6 +37,7 @@ CLAIMS = {
         "tests/adapters/test_flask_errors.py",
         "tests/adapters/test_flask_routing.py",
         "tests/adapters/test_flask_trip.py",
+        "tests/adapters/test_restful.py",
         "tests/adapters/test_werkzeug.py",
     ],
     "django": [
@@ -46,6 +47,7 @@ CLAIMS = {
         "tests/adapters/test_django_inside.py",
         "tests/adapters/test_django_office.py",
         "tests/adapters/test_django_trip.py",
+        "tests/adapters/test_ninja.py",
     ],
     "drf": [DECLARED, "tests/adapters/test_drf.py", "tests/adapters/test_drf_inside.py"],
 }

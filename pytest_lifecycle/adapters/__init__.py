@@ -19,6 +19,7 @@ def builtin_adapters() -> list[Adapter]:
     from .asgi import AsgiAdapter
     from .bridges import bridge_adapters
     from .cattrs import AttrsAdapter, CattrsAdapter
+    from .checks import check_adapters
     from .django import DjangoAdapter
     from .drf import DRFAdapter, SerializersAdapter
     from .fastapi import FastAPIAdapter
@@ -26,7 +27,9 @@ def builtin_adapters() -> list[Adapter]:
     from .jinja import JinjaAdapter
     from .marshmallow import MarshmallowAdapter, WebargsAdapter
     from .msgspec import MsgspecAdapter
+    from .ninja import NinjaAdapter
     from .pydantic import PydanticAdapter
+    from .restful import restful_adapters
     from .starlette import StarletteAdapter
     from .threads import ThreadsAdapter
     from .uvicorn import UvicornAdapter
@@ -48,6 +51,7 @@ def builtin_adapters() -> list[Adapter]:
         FastAPIAdapter(starlette),
         WerkzeugAdapter(wsgi),
         FlaskAdapter(wsgi),
+        *restful_adapters(),
         DjangoAdapter(asgi, wsgi),
         DjangoViewsAdapter(),
         DjangoAdminAdapter(),
@@ -55,6 +59,8 @@ def builtin_adapters() -> list[Adapter]:
         DjangoTemplatesAdapter(),
         DRFAdapter(),
         SerializersAdapter(),
+        NinjaAdapter(),
+        *check_adapters(asgi),
         JinjaAdapter(),
         PydanticAdapter(),
         MarshmallowAdapter(),

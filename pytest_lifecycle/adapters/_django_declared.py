@@ -20,6 +20,7 @@ from .._trace.span import Kind
 from ._django_routes import methods_of
 from ._django_views import view_chain
 from ._drf_declared import checks_of, is_for_suffix
+from ._ninja_views import checks_of_operation, path_view
 from ._shape import closure_of
 
 NOT_USED = "it raised MiddlewareNotUsed as it was loaded"
@@ -107,9 +108,11 @@ def _text(pattern: Any) -> str:
 
 
 def _of_view(view: Any, pattern: str, name: str | None) -> Iterator[DeclaredRoute]:
-    checks, is_added = checks_of(view), is_for_suffix(view, pattern)
+    owner, is_added = path_view(view), is_for_suffix(view, pattern)
     for method in sorted(methods_of(view)) or [ANY]:
-        chain = view_chain(view, "get" if method == ANY else method.lower())
+        asked = "get" if method == ANY else method.lower()
+        chain = view_chain(view, asked)
+        checks = checks_of(view) if owner is None else checks_of_operation(owner, asked)
         handlers: list[Probe] = [probe for probe in chain if probe.kind is Kind.HANDLER]
         if not handlers:
             yield DeclaredRoute(method, pattern, name, dependencies=checks, builtin=is_added)

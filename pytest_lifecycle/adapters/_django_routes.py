@@ -13,6 +13,7 @@ from .._observe.probe import unwrapped
 from .._trace.exchange import Exchange
 from .._trace.routing import RoutePattern, RouteTable, Routing
 from ._django_refusals import held_in
+from ._ninja_views import methods_taken, path_view
 
 UNCHECKED = frozenset({"str", "path"})
 """Converters that take any text: none of them is a reason not to match."""
@@ -221,7 +222,10 @@ def _converters(pattern: Any) -> Iterator[tuple[str, str]]:
 def methods_of(view: Any) -> frozenset[str]:
     """Give the methods that a view says it takes; none where it does not say."""
     view_class, actions = getattr(view, "view_class", None), getattr(view, "actions", None)
-    if isinstance(actions, dict):
+    owner = path_view(view)
+    if owner is not None:
+        names = methods_taken(owner)
+    elif isinstance(actions, dict):
         names = {str(name) for name in actions}
     elif view_class is not None:
         given = getattr(view, "view_initkwargs", {}).get("http_method_names", view_class.http_method_names)

@@ -15,6 +15,7 @@ from .._trace.span import Kind
 from ._django_refusals import decorators_given, guard_name, held_in, middleware_decorator, name_given, turned_away
 from ._django_routes import refuse_method
 from ._drf_views import api_class, method_chain, wrappers_of
+from ._ninja_views import operation_chain, path_view
 from ._shape import is_call_of
 
 
@@ -67,6 +68,9 @@ def view_chain(view: Any, method: str) -> list[Probe]:
     """
     from django.views.generic.base import View
 
+    owner = path_view(view)
+    if owner is not None:
+        return operation_chain(owner, method, _named)
     api = api_class(view)
     if api is not None:
         return [*_decorators(wrappers_of(view)), *_dispatch_chain(api), *method_chain(view, api, method, _named)]

@@ -11,15 +11,17 @@ from typing import Any
 from .._observe.probe import Call, plain_name
 from .._trace.span import Kind, Span
 from ._flask_reading import note_unreadable
+from .checks import note_check
 
 
-def answers(call: Call, request: Any) -> None:
+def answers(call: Call, request: Any, *, who: str = "Flask.handle_http_exception") -> None:
     """An `HTTPException` is handled: it is an answer, also where it knows no status, as in ``abort(response)``."""
     error, exchange = call["e"], call.exchange
     exchange.answers.add(id(error))
+    note_check(exchange, error)
     if id(error) not in exchange.caught:
         note_unreadable(call, error, request)
-        exchange.caught[id(error)] = "Flask.handle_http_exception"
+        exchange.caught[id(error)] = who
 
 
 def crashed(call: Call) -> None:

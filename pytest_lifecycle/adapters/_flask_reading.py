@@ -19,6 +19,19 @@ SOURCES = ("form", "args", "files", "values", "headers", "cookies")
 """The parts of a request that are looked into by key."""
 
 
+def running_context() -> Any:
+    """Give Flask's context of the running request."""
+    from flask import globals as flask_globals
+
+    variable = getattr(flask_globals, "_cv_request", None) or flask_globals._cv_app
+    return variable.get(None)
+
+
+def running_request() -> Any:
+    """Give the running request."""
+    return running_context().request
+
+
 def note_unreadable(call: Call, error: object, request: Any) -> None:
     """Note a failed validation where an exception that is about to be answered says that the data cannot be read.
 

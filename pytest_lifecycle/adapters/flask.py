@@ -15,10 +15,8 @@ from .._observe.probe import (
     Probe,
     Step,
     code_of,
-    handler_chain,
     location_of,
     name_of,
-    plain_name,
 )
 from .._trace.declared import Declared
 from .._trace.facts import Refusal, Verdict
@@ -26,9 +24,11 @@ from .._trace.span import Kind
 from ._flask_declared import declared
 from ._flask_errors import answers, crashed
 from ._flask_hooks import after, before, teardown
-from ._flask_reading import note_unreadable
+from ._flask_reading import note_unreadable, running_context, running_request
 from ._flask_routes import Maps
+from ._flask_views import view_chain
 from ._shape import owner_name, prefix_of
+from .checks import note_check
 from .wsgi import SHAPE, WsgiAdapter
 
 
@@ -62,7 +62,7 @@ class FlaskAdapter(Adapter):
         yield from self._error_probes()
 
     def declared(self, app: object, inside: Inside) -> Declared | None:
-        return declared(app, inside, _view_chain)
+        return declared(app, inside, view_chain)
 
     def state_of(self, app: object) -> object:
         from flask import Flask
@@ -86,7 +86,7 @@ class FlaskAdapter(Adapter):
         yield Probe(Flask.dispatch_request, Kind.INTERNAL, builtin=True, entering=self._dispatching)
 
     def _dispatching(self, call: Call) -> None:
-        request = _request()
+        request = running_request()
         if request.routing_exception is not None:
             _refuse_by_routing(call, request.routing_exception)
         elif call.span is not None:
@@ -98,7 +98,7 @@ class FlaskAdapter(Adapter):
         key = (id(view), method)
         known = self._views.get(key)
         if known is None:
-            known = self._views[key] = (view, Expected(_view_chain(view, endpoint, method)))
+            known = self._views[key] = (view, Expected(view_chain(view, endpoint, method)))
         return known[1]
 
     def _routed(self, call: Call) -> None:
@@ -138,7 +138,7 @@ class FlaskAdapter(Adapter):
 
     def _processing(self, call: Call) -> None:
         self._expect_hooks(call, "after_request_funcs", after)
-        once = getattr(_context(), "_after_request_functions", None)
+        once = getattr(running_context(), "_after_request_functions", None)
         if once and call.span is not None:
             self.watcher.expect(call.span, Expected(map(after, once)))
 
@@ -173,7 +173,7 @@ class FlaskAdapter(Adapter):
         from flask import Flask
 
         yield Probe(Flask._find_error_handler, span=False, leaving=self._found)
-        yield Probe(Flask.handle_http_exception, span=False, entering=lambda call: answers(call, _request()))
+        yield Probe(Flask.handle_http_exception, span=False, entering=lambda call: answers(call, running_request()))
         yield Probe(Flask.handle_exception, span=False, entering=crashed)
 
     def _found(self, call: Call) -> None:
@@ -182,10 +182,11 @@ class FlaskAdapter(Adapter):
         if handler is None or call.parent is None or code_of(handler) is None:
             return
         error = call["e"]
+        note_check(call.exchange, error)
         for caught in (error, getattr(error, "original_exception", None)):
             if caught is not None:
                 if id(caught) not in call.exchange.caught:
-                    note_unreadable(call, caught, _request())
+                    note_unreadable(call, caught, running_request())
                 call.exchange.caught[id(caught)] = name_of(handler)
         self.watcher.expect(call.parent, Expected([Probe(handler, Kind.INTERNAL)]))
 
@@ -194,18 +195,6 @@ def _recognise(call: Call) -> None:
     call.exchange.belong_to(call.owner)
     if call.exchange.framework is None:
         call.exchange.framework = "flask"
-
-
-def _context() -> Any:
-    """Give Flask's context of the running request."""
-    from flask import globals as flask_globals
-
-    variable = getattr(flask_globals, "_cv_request", None) or flask_globals._cv_app
-    return variable.get(None)
-
-
-def _request() -> Any:
-    return _context().request
 
 
 def _is_first_match(call: Call) -> bool:
@@ -231,21 +220,3 @@ def _refuse_by_routing(call: Call, refusal: Exception) -> None:
     if routers:
         routers[-1].name = verdict.value
         routers[-1].attributes["verdict"] = verdict
-
-
-def _view_chain(view: Any, endpoint: str, method: str) -> list[Probe]:
-    """Give the probes of a view: its decorators, then the function, or the method of a class-based view."""
-    from flask.views import MethodView
-
-    view_class = getattr(view, "view_class", None)
-    if view_class is None:
-        is_static = endpoint.rpartition(".")[2] == "static" and view.__module__.startswith("flask")
-        return handler_chain(view, name="send_static_file" if is_static else None)
-    decorators = handler_chain(view)[:-1]
-    verb = "dispatch_request"
-    if issubclass(view_class, MethodView):
-        verb = "get" if method == "head" and not hasattr(view_class, "head") else method
-    function = getattr(view_class, verb, None)
-    if function is None:
-        return decorators
-    return decorators + handler_chain(function, name=f"{plain_name(view_class.__qualname__)}.{verb}")

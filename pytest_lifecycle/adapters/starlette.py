@@ -15,6 +15,7 @@ from .._observe.probe import (
     Expected,
     Probe,
     Step,
+    attribute_of,
     code_of,
     handler_chain,
     location_of,
@@ -25,6 +26,7 @@ from .._observe.probe import (
 from .._trace.declared import Declared
 from .._trace.facts import Verdict
 from .._trace.span import Kind
+from ._dispatching import dispatch_chain
 from ._shape import owner_name, prefix_of
 from ._starlette_declared import VERBS, Reader
 from ._starlette_routes import Routes
@@ -262,7 +264,7 @@ class StarletteAdapter(Adapter):
         from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 
         if isinstance(endpoint, type) and issubclass(endpoint, HTTPEndpoint):
-            chain: list[Probe] = []
+            chain = [*dispatch_chain(endpoint, "dispatch", lambda cls: cls is HTTPEndpoint)]
             for verb in VERBS:
                 function = getattr(endpoint, verb, None)
                 if function is not None:
@@ -348,11 +350,16 @@ def _is_first_handle(call: Call) -> bool:
 
 
 def _close_mount(call: Call) -> None:
-    """A mount that leads to an app without a router of its own is the route."""
+    """A mount that leads to an app without a router of its own is the route.
+
+    One that leads to routes is none, whoever answered before any of them was tried.
+    """
     span = call.span
     if span is None:
         return
     method = span.attributes.pop("method")
+    if attribute_of(call.owner, "routes"):
+        return
     if not any(inner.fact("verdict") or inner.kind is Kind.ROUTING for inner in span.walk() if inner is not span):
         span.name = f"{method} {prefix_of(span)}{span.attributes['prefix'] or '/'}"
         span.builtin = False

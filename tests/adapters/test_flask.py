@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, abort, request
+from flask.views import MethodView
 
 from pytest_lifecycle import Client, Trace, observe
 from tests.apps import flask_app
@@ -345,3 +346,30 @@ def test_a_helper_that_is_also_a_hook_is_a_hook_only_where_flask_calls_it() -> N
 
     with Client(app) as client:
         assert client.get("/").path == ["route GET /", "hook check_stock", "handler index", "response 200"]
+
+
+def test_a_dispatch_of_the_user_s_own_is_a_step_around_the_method() -> None:
+    class Guarded(MethodView):
+        @flask_app.login_required
+        def dispatch_request(self, **values: Any) -> Any:
+            if "closed" in request.args:
+                return "closed", 403
+            if "gone" in request.args:
+                abort(401)
+            return super().dispatch_request(**values)
+
+    class Orders(Guarded):
+        def get(self) -> str:
+            return "orders"
+
+    app = Flask(__name__)
+    app.add_url_rule("/orders", view_func=Orders.as_view("orders"))
+    around = ["route GET /orders", "decorator login_required", "decorator Guarded.dispatch_request"]
+    with Client(app, headers=ME) as client:
+        for _ in range(2):
+            assert client.get("/orders").path == [*around, "handler Orders.get", "response 200"]
+        for query, status, refusal in (("closed", 403, "permission"), ("gone", 401, "authentication")):
+            trace = client.get(f"/orders?{query}=1")
+            assert trace.path == [*around, f"response {status}"]
+            assert (trace.outcome, trace.refusal) == ("short_circuited", refusal)
+            assert (trace.refused_by, trace.handler) == ("Guarded.dispatch_request", None)

@@ -213,6 +213,31 @@ def test_a_decorator_that_answers_hides_the_handler() -> None:
     assert trace.span("closed").short_circuited
 
 
+def test_a_dispatch_of_the_user_s_own_is_a_step_around_the_method() -> None:
+    class Guarded(HTTPEndpoint):
+        async def dispatch(self) -> None:
+            if self.scope["query_string"] == b"gone":
+                raise HTTPException(401)
+            if self.scope["query_string"] == b"closed":
+                await PlainTextResponse("closed", status_code=403)(self.scope, self.receive, self.send)
+            else:
+                await super().dispatch()
+
+    class Orders(Guarded):
+        async def get(self, request: Request) -> Response:
+            return PlainTextResponse("orders")
+
+    around = ["route GET /orders", "decorator Guarded.dispatch"]
+    with Client(Starlette(routes=[Route("/orders", Orders)])) as client:
+        for _ in range(2):
+            assert client.get("/orders").path == [*around, "handler Orders.get", "response 200"]
+        for query, status, refusal in (("closed", 403, "permission"), ("gone", 401, "authentication")):
+            trace = client.get(f"/orders?{query}")
+            assert trace.path == [*around, f"response {status}"]
+            assert (trace.refused_by, trace.refusal, trace.handler) == ("Guarded.dispatch", refusal, None)
+        assert client.post("/orders").outcome == "method_not_allowed"
+
+
 def test_requires_is_a_decorator() -> None:
     with Client(build()) as client:
         trace = client.get("/secret")
@@ -258,6 +283,29 @@ def test_requires_says_why_it_refuses_whatever_it_answers(name: str, kind: str) 
     assert [(trace.status, trace.refusal, trace.refused_by, trace.handler) for trace in [*traces, websocket.trace]] == [
         (status, kind, "requires", None) for status in (403, 404, 303, 403)
     ]
+
+
+class Gate(Layer):
+    """Lets nobody in."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("closed", status_code=403)(scope, receive, send)
+
+
+@pytest.mark.parametrize(
+    "mount",
+    [
+        lambda: Mount("/in", routes=[Route("/", home)], middleware=[Middleware(Gate)]),
+        lambda: Mount("/in", Starlette(routes=[Route("/", home)], middleware=[Middleware(Gate)])),
+        lambda: Host("testserver", Starlette(routes=[Route("/in/", home)], middleware=[Middleware(Gate)])),
+    ],
+    ids=["on a mount", "in a mounted app", "on a host"],
+)
+def test_a_mount_with_routes_that_nobody_tried_is_no_route(mount: Callable[[], Mount | Host]) -> None:
+    with Client(Starlette(routes=[mount()])) as client:
+        trace = client.get("/in/")
+    assert (trace.route, trace.refused_by, trace.refusal) == (None, "Gate", "permission")
+    assert trace.path == ["middleware Gate", "response 403"]
 
 
 def test_a_host_route_is_found() -> None:

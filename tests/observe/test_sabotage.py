@@ -29,10 +29,13 @@ from werkzeug.test import Client as WerkzeugClient
 from pytest_lifecycle import Client, Kind, Trace, observe
 from pytest_lifecycle._observe.recorder import CURRENT
 from tests.adapters import test_bridges as bridges
+from tests.adapters import test_checks as checks
 from tests.adapters import test_drf as drf
 from tests.adapters import test_fastapi_trip as library
 from tests.adapters import test_flask_trip as flask
 from tests.adapters import test_jinja as jinja
+from tests.adapters import test_ninja as ninja
+from tests.adapters import test_restful as restful
 from tests.adapters import test_starlette_trip as gallery
 from tests.adapters import test_validation as validation
 from tests.adapters import test_werkzeug as werkzeug_app
@@ -208,8 +211,8 @@ def in_office() -> Iterator[Ask]:
 
 
 @contextmanager
-def in_drf() -> Iterator[Ask]:
-    with drf_app.api_settings() as app, ours(lambda: app) as ask:
+def inside(opened: Callable[[], AbstractContextManager[Any]]) -> Iterator[Ask]:
+    with opened() as app, ours(lambda: app) as ask:
         yield ask
 
 
@@ -276,6 +279,13 @@ FLASK = [flask_request(row) for row in flask.ROWS]
 DJANGO = [django_request(row) for row in ROWS]
 ANN = {"authorization": "Bearer ann"}
 
+NINJA = [
+    *(Asked(method, f"/api{url}", arguments) for method, url, arguments, *_ in ninja.TRIPS),
+    *gets("/api/wrong", "/api/streamed", "/api/streamed-async"),
+]
+APIS = (restful.flask_restful, restful.flask_restx)
+API = [Asked(method, "/api/orders", {"headers": restful.ME}) for method in ("GET", "PUT")]
+
 SITES: dict[str, Site] = {
     "gallery": Site(
         in_gallery,
@@ -311,9 +321,24 @@ SITES: dict[str, Site] = {
             Asked("POST", "/webargs", {"content": b"{", "headers": {"content-type": "application/json"}}),
         ],
     ),
-    "drf": Site(in_drf, [Asked(*claim.asked.split(" "), claim.request) for claim in drf.CLAIMS]),
+    "drf": Site(
+        partial(inside, drf_app.api_settings), [Asked(*claim.asked.split(" "), claim.request) for claim in drf.CLAIMS]
+    ),
     "django": Site(partial(in_django, django_shop.build_wsgi), DJANGO),
     "django over asgi": Site(partial(in_django, django_shop.build_asgi), DJANGO),
+    "ninja": Site(partial(inside, ninja.in_shop), NINJA),
+    **{f"api of {library.__name__}": Site(partial(ours, partial(restful.build, library)), API) for library in APIS},
+    "models": Site(partial(ours, restful.restx), [Asked("POST", "/orders", {"json": {}}), Asked("GET", "/orders")]),
+    "login": Site(
+        partial(ours, partial(checks.login_app, view="login")),
+        gets("/me", "/fresh", headers={"x-known": "1"}) + gets("/me"),
+    ),
+    "basic": Site(partial(ours, checks.basic_app), gets("/me")),
+    "limits": Site(partial(inside, checks.in_limits), gets("/hard")),
+    "slow": Site(partial(ours, checks.slow_app), gets("/", "/")),
+    "csrf": Site(partial(ours, checks.posted_app), [Asked("POST", "/")]),
+    "csrf by hand": Site(partial(ours, checks.wrapped_app), [Asked("POST", "/", {"headers": {"cookie": "session=1"}})]),
+    "admin": Site(partial(ours, checks.admin_app), [*gets("/admin/"), Asked("POST", "/admin/login")]),
     "werkzeug": Site(partial(ours, lambda: werkzeug_layer), gets("/")),
     "office": Site(in_office, gets("/admin/", "/news/")),
     "threads": Site(in_threads, gets("/", "/")),
