@@ -325,7 +325,7 @@ def nested_code(function: object, *names: str) -> list[types.CodeType]:
 
 def decorator_name(code: types.CodeType) -> str:
     """Name the decorator that made a wrapper: what stands before the first ``.<locals>.`` of the wrapper's code."""
-    return code.co_qualname.partition(".<locals>.")[0]
+    return code.co_qualname.partition(".<locals>.")[0].removesuffix(".__call__")
 
 
 def handler_chain(

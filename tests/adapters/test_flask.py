@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -373,3 +374,26 @@ def test_a_dispatch_of_the_user_s_own_is_a_step_around_the_method() -> None:
             assert trace.path == [*around, f"response {status}"]
             assert (trace.outcome, trace.refusal) == ("short_circuited", refusal)
             assert (trace.refused_by, trace.handler) == ("Guarded.dispatch_request", None)
+
+
+class Limit:
+    """A decorator that is an object."""
+
+    def __call__(self, function: Callable[[], str]) -> Callable[[], str]:
+        @functools.wraps(function)
+        def limited() -> str:
+            return function()
+
+        return limited
+
+
+def test_a_decorator_that_is_an_object_has_the_name_of_its_class() -> None:
+    app = Flask("shop")
+
+    @app.get("/")
+    @Limit()
+    def home() -> str:
+        return "home"
+
+    with Client(app) as client:
+        assert client.get("/").path == ["route GET /", "decorator Limit", "handler home", "response 200"]
