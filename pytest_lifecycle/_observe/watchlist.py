@@ -65,7 +65,7 @@ class Watchlist:
         self.table: dict[int, Watched] = {}
         self.source: Source | None = None
         self._discover = discover
-        self._changed: list[Watched] = []
+        self._changed: dict[int, Watched] = {}
 
     @property
     def has_changed(self) -> bool:
@@ -111,8 +111,7 @@ class Watchlist:
         return watched
 
     def _put(self, found: Watched) -> Watched:
-        watched = self.table.setdefault(id(found.code), found)
-        self._changed.append(watched)
+        watched = self._changed[id(found.code)] = self.table.setdefault(id(found.code), found)
         return watched
 
     def discovered(self, code: types.CodeType, frame: types.FrameType) -> Watched | None:
@@ -127,14 +126,14 @@ class Watchlist:
         watched = self.table.get(id(probe.code))
         if watched is not None:  # a new list: the old one may be gone through right now
             watched.probes = [other for other in watched.probes if other is not probe]
-            self._changed.append(watched)
+            self._changed[id(probe.code)] = watched
 
     def let_go(self) -> None:
         """Drop what belongs to apps."""
-        changed, self._changed = self._changed, []
-        for watched in changed:
+        changed, self._changed = self._changed, {}
+        for key, watched in changed.items():
             if watched.lasting is None:
-                self.table.pop(id(watched.code), None)
+                self.table.pop(key, None)
             else:
                 watched.expectable = False
                 watched.probes = [*watched.lasting]  # one that failed is tried again

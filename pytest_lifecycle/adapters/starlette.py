@@ -6,7 +6,7 @@ Read from starlette/{applications,routing,endpoints,responses,background,_except
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, final
 
 from .._observe.contract import Adapter, Inside
@@ -139,19 +139,21 @@ class StarletteAdapter(Adapter):
 
     def _expect_exception_handlers(self, call: Call) -> None:
         layer = call.owner
-        if call.span is None:
-            return
-        known = self._handlers.get(id(layer))
-        if known is None:
-            functions = [*layer._exception_handlers.values(), *layer._status_handlers.values()]
-            probes = [_exception_handler(function) for function in functions if code_of(function) is not None]
-            known = self._handlers[id(layer)] = (layer, Expected(probes))
-        self.watcher.expect(call.span, known[1])
+        functions = [*layer._exception_handlers.values(), *layer._status_handlers.values()]
+        self._expect_handlers(call, functions, _exception_handler)
 
     def _expect_error_handler(self, call: Call) -> None:
         handler = call.owner.handler
-        if handler is not None and call.span is not None and code_of(handler) is not None:
-            self.watcher.expect(call.span, Expected([Probe(handler, Kind.INTERNAL)]))
+        if handler is not None:
+            self._expect_handlers(call, [handler], lambda function: Probe(function, Kind.INTERNAL))
+
+    def _expect_handlers(self, call: Call, functions: list[Any], made: Callable[[Any], Probe]) -> None:
+        known = self._handlers.get(id(call.owner))
+        if known is None:
+            probes = [made(function) for function in functions if code_of(function) is not None]
+            known = self._handlers[id(call.owner)] = (call.owner, Expected(probes))
+        if call.span is not None:
+            self.watcher.expect(call.span, known[1])
 
     # -- routing
 
