@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple, final
+from typing import TYPE_CHECKING, NamedTuple, Self, final
 
 from .._compat import clock
 from .changes import Head, pairs
@@ -31,7 +31,16 @@ WARNING_LIMIT = 100
 """How many warnings a trace lists."""
 
 
-class Message(NamedTuple):
+class _Message(NamedTuple):
+    direction: str
+    type: str
+    size: int
+    at: float
+    step: str
+
+
+@final
+class Message(_Message):
     """One message of the protocol at the app's edge.
 
     Attributes:
@@ -43,16 +52,20 @@ class Message(NamedTuple):
         step: The name of the step that was running: who read the body, who answered.
     """
 
-    direction: str
-    type: str
-    size: int
-    at: float
-    step: str
+    _exchange: Exchange | None = None
+
+    def of(self, exchange: Exchange) -> Self:
+        """Note the request that it is about, whose secrets its `repr` leaves out. It is no part of the value."""
+        self._exchange = exchange
+        return self
+
+    def __getstate__(self) -> None:
+        """Say that a copy holds the value alone."""
 
     def __repr__(self) -> str:
         from .._show.told import told_fields
 
-        return told_fields(self, self._fields)
+        return told_fields(self, self._fields, self._exchange)
 
 
 @final
