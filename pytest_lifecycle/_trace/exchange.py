@@ -88,6 +88,7 @@ class Exchange:
         captures: Whether the observer takes the response from what crosses the app's edge.
             A driver that holds the response itself sets it to False.
         responded_at: When the response was started at the app's edge, in seconds of `time.perf_counter`.
+        is_vouched_for: Whether the test told the framework who asks, in place of credentials.
         request_headers: The request's header lines: so that secrets among them are known when the request is shown.
         request_body: What the app read of the request's body, or was sent over a WebSocket, up to `REQUEST_LIMIT`.
         known: What is known of its secrets once it is over, and by which rules: worked out when it is first shown.
@@ -133,6 +134,7 @@ class Exchange:
         "interface",
         "is_over",
         "is_published",
+        "is_vouched_for",
         "known",
         "left",
         "messages",
@@ -166,6 +168,7 @@ class Exchange:
         self.broke_off = False
         self.is_over = False
         self.is_published = False
+        self.is_vouched_for = False
         self.gave_up = False
         self.has_failed = False
         self.status: int | None = None
@@ -206,8 +209,9 @@ class Exchange:
 
     @property
     def is_anonymous(self) -> bool:
-        """Whether the request brought no credentials (see `CREDENTIALS`)."""
-        return CREDENTIALS.isdisjoint(_lower(name) for name, _ in self.request_headers)
+        """Whether the request brought no credentials (see `CREDENTIALS`); an empty header brings none."""
+        brought = (_lower(name) for name, value in self.request_headers if value)
+        return not self.is_vouched_for and CREDENTIALS.isdisjoint(brought)
 
     @property
     def is_preflight(self) -> bool:
