@@ -52,6 +52,16 @@ class Shape:
             and code.co_name not in PARTS
         )
 
+    def _is_app_class(self, value: Any) -> bool:
+        """Whether it is a class that takes a request and whose objects answer it: they are awaited, or iterated over.
+
+        Starlette's `HTTPEndpoint` is one, and so is PEP 3333's `AppClass`.
+        """
+        code = code_of(value) if issubclass(type(value), type) else None
+        if code is None or self.names_in(code) != self.parameters:
+            return False
+        return hasattr(value, "__await__") or hasattr(value, "__iter__")
+
     def is_app(self, value: object) -> bool:
         """Whether a value is a callable of this shape."""
         if value is None or issubclass(type(value), str | int | float | bytes | dict | list | tuple | set | type):
@@ -121,7 +131,7 @@ class Shape:
         for name, value in held:
             if owner is not None and (value is owner or attribute_of(value, "__self__") is owner):
                 continue
-            if self.is_app(value) or (name in INNER_NAMES and self._takes_as_many(value)):
+            if self.is_app(value) or self._is_app_class(value) or (name in INNER_NAMES and self._takes_as_many(value)):
                 yield value
 
     def opened(self, app: Any) -> list[object]:

@@ -28,7 +28,7 @@ from .._trace.span import Kind
 from ._shape import owner_name, prefix_of
 from ._starlette_declared import VERBS, Reader
 from ._starlette_routes import Routes
-from .asgi import SHAPE, AsgiAdapter
+from .asgi import SHAPE, AsgiAdapter, see_scope
 
 
 class End(NamedTuple):
@@ -253,22 +253,34 @@ class StarletteAdapter(Adapter):
         """Give what is a step inside of a route's own middleware: the innermost shows what it did only to a step."""
         if route.app is route.endpoint or id(code_of(route.app)) in self.endpoint_apps:
             return []
+        if _is_endpoint_class(route.endpoint):
+            function = route.endpoint.dispatch
+            return [Probe(function, Kind.ROUTING, name="endpoint", builtin=True, entering=self._see_edges)]
         return [
             self.asgi.layer(code, Kind.ROUTING, name="endpoint", builtin=True) for code in self.endpoint_apps.values()
         ]
 
-    @staticmethod
-    def _endpoint(endpoint: Any) -> list[Probe]:
-        from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
+    def _see_edges(self, call: Call) -> None:
+        """An endpoint's class keeps what it was called with."""
+        span, endpoint = call.span, call.owner
+        code = code_of(endpoint.send)
+        if span is None or call.parent is None or code is None:
+            return
+        see_scope(span, call.parent, endpoint.scope)
+        self.asgi._watch_send(code, endpoint.send)
+        span._send, span._send_code = endpoint.send, id(code)
 
-        if isinstance(endpoint, type) and issubclass(endpoint, HTTPEndpoint):
+    def _endpoint(self, endpoint: Any) -> list[Probe]:
+        from starlette.endpoints import WebSocketEndpoint
+
+        if _is_endpoint_class(endpoint):
             chain: list[Probe] = []
             for verb in VERBS:
                 function = getattr(endpoint, verb, None)
                 if function is not None:
                     chain += handler_chain(function, name=f"{plain_name(endpoint.__qualname__)}.{verb}")
         elif isinstance(endpoint, type) and issubclass(endpoint, WebSocketEndpoint):
-            chain = handler_chain(endpoint.dispatch, name=plain_name(endpoint.__qualname__))
+            chain = handler_chain(endpoint.dispatch, name=plain_name(endpoint.__qualname__), entering=self._see_edges)
         else:
             chain = handler_chain(endpoint) if not SHAPE.is_app(endpoint) else []
         return chain
@@ -300,6 +312,12 @@ class StarletteAdapter(Adapter):
                 SHAPE.claim(cls.__call__, Step(Kind.RESPONSE, cls.__name__, location_of(cls), True))
                 yield Probe(cls.__call__, Kind.RESPONSE, name=owner_name, builtin=True)
         yield Probe(background.BackgroundTask.__call__, Kind.BACKGROUND, name=lambda call: name_of(call.owner.func))
+
+
+def _is_endpoint_class(endpoint: Any) -> bool:
+    from starlette.endpoints import HTTPEndpoint
+
+    return isinstance(endpoint, type) and issubclass(endpoint, HTTPEndpoint)
 
 
 def _dispatch_name(call: Call) -> str:
