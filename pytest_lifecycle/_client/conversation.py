@@ -94,10 +94,12 @@ class BaseClient:
         self.app = app
         self.interface: Interface = interface_of(app, interface)
         self.base_url = base_url
-        self.headers, self.cookies = own_lines(headers, cookies)
+        lines = own_lines(headers, cookies)
+        self.headers: httpx.Headers = lines[0]
+        self.cookies: httpx.Cookies = lines[1]
         self.follow_redirects = follow_redirects
         self.raise_app_exceptions = raise_app_exceptions
-        self.timeout = seconds_of(timeout)
+        self.timeout: float | None = seconds_of(timeout)
         self._root_path = root_path
         self._client = client
         self._runs_lifespan = lifespan and self.interface == "asgi"

@@ -159,27 +159,27 @@ class Exchange:
     def __init__(
         self, interface: str, method: str, url: str, *, parent: Span | None = None, protocol: str = "http"
     ) -> None:
-        self.interface = interface
-        self.protocol = protocol
-        self.method = method
-        self.url = url
-        self.parent = parent
-        self.captures = True
-        self.broke_off = False
-        self.is_over = False
-        self.is_published = False
-        self.is_vouched_for = False
-        self.gave_up = False
-        self.has_failed = False
+        self.interface: str = interface
+        self.protocol: str = protocol
+        self.method: str = method
+        self.url: str = url
+        self.parent: Span | None = parent
+        self.captures: bool = True
+        self.broke_off: bool = False
+        self.is_over: bool = False
+        self.is_published: bool = False
+        self.is_vouched_for: bool = False
+        self.gave_up: bool = False
+        self.has_failed: bool = False
         self.status: int | None = None
         self.request_headers: list[tuple[object, object]] = []
         self.request_body: list[bytes] = []
-        self.request_size = 0
+        self.request_size: int = 0
         self.known: tuple[object, object] | None = None
         self.responded_at: float | None = None
         self.raw_headers: list[tuple[bytes, bytes]] = []
         self.body: list[bytes] | None = []
-        self.body_size = 0
+        self.body_size: int = 0
         self.crossed: list[Span] = []
         self.left: tuple[Span | None, Span | None] = (None, None)
         self.raised: list[tuple[BaseException, Span]] = []
@@ -197,7 +197,7 @@ class Exchange:
         self.warnings: list[str] = []
         self.edge: tuple[object, ...] = ()
         self.outermost: Span | None = None
-        self.root = Span(Kind.APP, interface, builtin=True, exchange=self)
+        self.root: Span = Span(Kind.APP, interface, builtin=True, exchange=self)
 
     def belong_to(self, app: object) -> None:
         """Note the app that an adapter recognised; one that is inside of another one counts as a part of it."""

@@ -64,7 +64,7 @@ class StarletteAdapter(Adapter):
 
     def __init__(self, asgi: AsgiAdapter) -> None:
         self.asgi: AsgiAdapter = asgi
-        self.routes = Routes()
+        self.routes: Routes = Routes()
         self.endpoint_apps: dict[int, types.CodeType] = {}
         self._handlers: dict[int, tuple[object, Expected]] = {}
         self._ends: dict[int, End] = {}
