@@ -193,7 +193,9 @@ class Shape:
         for name, value in held:
             if owner is not None and (value is owner or attribute_of(value, "__self__") is owner):
                 continue
-            if self.is_app(value) or self._is_app_class(value) or (name in INNER_NAMES and self._takes_as_many(value)):
+            is_its_like = code_of(value) is code  # which is called as an app right now
+            is_called_one = name in INNER_NAMES and self._takes_as_many(value)
+            if is_its_like or is_called_one or self.is_app(value) or self._is_app_class(value):
                 yield value
 
     def opened(self, app: Any) -> list[object]:

@@ -120,6 +120,17 @@ def test_it_stands_in_order_and_each_time(interface: str, layer: Any) -> None:
         assert asked(app, interface).middleware == [layer.__name__] * 2
 
 
+def test_it_may_hold_its_like_by_any_name() -> None:
+    class Chained:
+        def __init__(self, chain: App) -> None:
+            self.chain = chain
+
+        def __call__(self, *args: Any) -> Any:
+            return self.chain(*args)
+
+    assert asked(Chained(Chained(wsgi_app())), "wsgi").middleware == ["Chained", "Chained"]
+
+
 @pytest.mark.parametrize(("interface", "layer"), [("wsgi", Resting), ("asgi", AsyncResting)])
 def test_what_it_puts_into_the_request_is_told(interface: str, layer: Any) -> None:
     assert asked(layer(APPS[interface]()), interface).span(layer.__name__).scope_added == ["seen"]
