@@ -146,6 +146,7 @@ def checks(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("mypy")
     session.run("pyright", "--pythonpath", f"{session.bin}/python")
+    session.run("pyright", "--verifytypes", "pytest_lifecycle", "--ignoreexternal")
     session.run("lint-imports")
 
 

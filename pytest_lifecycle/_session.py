@@ -23,14 +23,11 @@ from ._observe.select import make_source
 from ._observe.watching import AdapterWatcher, probes_of, said
 from ._observe.watchlist import Watchlist
 from ._show.told import told_text
-from ._trace.answer import conclude
+from ._trace.conclusion import conclude
 from ._trace.declared import Declared
 from ._trace.exchange import Exchange
-from ._trace.lifespan import part_phases
-from ._trace.routing import shadowed
 from ._trace.span import Span
 from ._trace.trace import Trace
-from ._trace.websocket import concluded
 
 NOTHING = nullcontext()
 DISTURBED = {
@@ -150,7 +147,7 @@ class Session:
             return Trace(exchange)
         exchange.is_published = True
         try:
-            _conclude(exchange)
+            conclude(exchange)
         except Exception as fault:
             exchange.warn(f"the trace may lack what is known only at its end ({said(fault)}).")
         for note in (*self.notes, *self._pending):
@@ -361,22 +358,6 @@ class Session:
     def _is_imported_anew(self, adapter: Adapter) -> bool:
         known = self._probes.get(adapter)
         return known is None or known[0] is not sys.modules.get(adapter.module)
-
-
-def _conclude(exchange: Exchange) -> None:
-    """Note what is known only once the request is over."""
-    conclude(exchange)
-    if exchange.protocol == "lifespan":
-        part_phases(exchange.root)
-    elif exchange.protocol == "websocket":
-        concluded(exchange)
-    for decision in exchange.routing:
-        later = shadowed(decision)
-        if later is not None and decision.chosen is not None:
-            exchange.warn(
-                f"{decision.method} {decision.routes[decision.chosen].pattern} took this request, which"
-                f" {later.pattern} further down would have matched exactly: declare that one first."
-            )
 
 
 def _package(adapter: Adapter) -> str:

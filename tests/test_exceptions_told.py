@@ -216,3 +216,17 @@ def test_a_wsgi_body_that_raises_is_told_with_what_was_sent(where: str) -> None:
         trace = client.get("/")
     assert (trace.status, trace.content, trace.outcome) == (200, b"1", "error")
     assert [(raised.type, raised.message) for raised in trace.exceptions] == [("OSError", where)]
+
+
+def test_a_group_that_an_exception_was_taken_out_of_is_no_cause_of_it() -> None:
+    def app(environ: Any, start_response: Any) -> Any:
+        try:
+            try:
+                raise KeyError("a")
+            except KeyError:
+                raise ExceptionGroup("all", [OSError("gone")])  # noqa: B904
+        except ExceptionGroup as group:
+            raise group.exceptions[0]  # noqa: B904
+
+    with Client(app) as client:
+        assert client.get("/").exceptions[0].causes == ("KeyError: 'a'",)

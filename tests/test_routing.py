@@ -142,6 +142,17 @@ def test_the_nearest_route_comes_first(method: str, url: str, nearest: str | Non
     assert trace.nearest[0] == expected
 
 
+@pytest.mark.parametrize(("url", "root_path"), [("/shop/a", "/v1"), ("/shop/shop/a", "")])
+def test_a_prefix_that_its_router_saw_once_more_is_named(url: str, root_path: str) -> None:
+    app = Starlette(routes=[Mount("/shop", routes=[Route("/a", answer), Route("/b", answer)])])
+    with Client(app, root_path=root_path) as client:
+        trace = client.get(url)
+        assert (trace.status, client.get("/v1/shop/a").status) == (404, 200 if root_path else 404)
+    assert trace.nearest[0] == (
+        "/shop/a (its router saw '/shop/a', with '/shop' still on it: a prefix twice, or a URL without the root_path)"
+    )
+
+
 def test_a_path_that_is_like_no_route_has_no_nearest() -> None:
     assert asked(NESTED, "/qqqqqqqqqqqqqqqqqqqqqqqq").nearest == []
 
@@ -205,11 +216,13 @@ def test_candidates_outlive_the_app_without_keeping_it() -> None:
     import gc
     import weakref
 
-    app = Starlette(routes=[Route("/a", answer)])
+    app = Starlette(
+        routes=[Route("/a", answer), Route("/{name}", answer)]
+    )  # a 404 is an exception, whose frames hold it
     trace = asked(app, "/b")
     gone = weakref.ref(app)
     del app
     asyncio.run(asyncio.sleep(0))
     gc.collect()
     assert gone() is None
-    assert [candidate.pattern for candidate in trace.candidates] == ["/a"]
+    assert [candidate.pattern for candidate in trace.candidates] == ["/a", "/{name}"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import json
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +17,7 @@ from flask import Flask, request
 from pydantic import BaseModel, field_validator
 from pydantic_core import PydanticCustomError
 
-from pytest_lifecycle import Client, LifecycleError, LifespanFailed, ResponseChanges, ValidationIssue, observe
+from pytest_lifecycle import Client, LifecycleError, LifespanFailed, Message, ResponseChanges, ValidationIssue, observe
 from pytest_lifecycle._show.named import REDACTED
 
 from .properties.deeds import fastapi_app, flask_app
@@ -398,6 +399,21 @@ def test_arguments_of_a_handler_and_what_fills_a_template_are_redacted(project: 
         """
     )
     project.runpytest().assert_outcomes(passed=1)
+
+
+def test_a_secret_that_was_sent_as_a_messages_type_is_not_shown() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await send({"type": "Zq7vK9.Jb4hR2"})
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body"})
+
+    with Client(app) as client:
+        trace = client.get("/", headers={"x-api-key": "Zq7vK9.Jb4hR2"})
+    assert trace.messages[0].type == "Zq7vK9.Jb4hR2"
+    assert "Zq7vK9" not in "".join([*texts(trace), *reprs(trace), *stored(trace)])
+    copied = copy.deepcopy(trace.messages[0])
+    assert (copied, type(copied)) == (trace.messages[0], Message)
 
 
 def test_values_made_by_hand_hide_by_name_alone() -> None:

@@ -14,7 +14,7 @@ from .._drive.asgi import AsgiApp, Connection, Event, build_scope
 from .._drive.lifespan import Lifespan
 from .._drive.loop import GRACE, AsyncBackend, TimedOut, current_backend
 from .._drive.websocket import WebSocketConnection, websocket_scope
-from .._drive.wsgi import WsgiCall, raised_by_app
+from .._drive.wsgi import WsgiCall
 from .._errors import DeadlineExceeded, UsageProblem
 from .._observe.recorder import CURRENT
 from .._trace.exchange import Exchange
@@ -22,7 +22,7 @@ from .._trace.trace import Trace
 from .async_stream import AsyncStream
 from .async_websocket import AsyncWebSocket
 from .client import call_asgi
-from .conversation import KEPT, BaseClient
+from .conversation import BaseClient
 from .encode import outgoing, seconds_of
 from .interface import single_callable
 from .verbs import CallArguments, HandshakeArguments, Verbs
@@ -176,12 +176,9 @@ class AsyncClient(BaseClient, Verbs[Coroutine[Any, Any, Trace]]):
     def _call_wsgi(self, call: WsgiCall, body: list[bytes], exchange: Exchange) -> BaseException | None:
         session.watch_this_thread()
         try:
-            call.collect(self.app, body, lambda: exchange.gave_up)  # its client went on: nobody cancels a thread
-        except KEPT as error:
-            return raised_by_app(error)
+            return call.collect(self.app, body, lambda: exchange.gave_up)  # nobody cancels a thread
         finally:
             session.check(exchange)
-        return None
 
     @asynccontextmanager
     async def stream(

@@ -17,7 +17,7 @@ from .._drive.asgi import AsgiApp, Connection, build_scope
 from .._drive.lifespan import Lifespan
 from .._drive.loop import GRACE, OwnLoop, TimedOut, asyncio_limited, running_library
 from .._drive.websocket import WebSocketConnection, websocket_scope
-from .._drive.wsgi import WsgiCall, raised_by_app
+from .._drive.wsgi import WsgiCall
 from .._errors import DeadlineExceeded, UsageProblem
 from .._observe.recorder import CURRENT
 from .._trace.faults import Fault
@@ -188,18 +188,14 @@ class Client(BaseClient, Verbs[Trace]):
         exchange = self._begin(request)
         call = WsgiCall(outgoing(request, root_path=self._root_path, client=self._client), exchange)
         body: list[bytes] = []
-        error: BaseException | None = None
         latest = float("inf") if seconds is None else clock() + seconds
-        is_whole = True
         token = CURRENT.set(exchange.root)
         try:
             with session.attending():
-                is_whole = call.collect(self.app, body, lambda: clock() > latest + GRACE)
-        except BaseException as raised:
-            error = raised_by_app(raised)
+                error = call.collect(self.app, body, lambda: clock() > latest + GRACE)
         finally:
             CURRENT.reset(token)
-        if not is_whole:
+        if call.is_cut:
             raise self._expired(exchange, call, body, seconds)
         if clock() > latest:
             exchange.warn(f"the app took longer than the {seconds} s it has; a sync app cannot be interrupted")

@@ -29,11 +29,14 @@ from .._trace.span import Span
 from .._trace.story import path_entry
 from .._trace.trace import Trace
 from .encode import (
+    UNENCODABLE,
     RequestArguments,
     absolute_url,
+    auth_of,
     encode,
     may_share_secrets,
     not_encodable,
+    own_lines,
     redirect_target,
     seconds_of,
 )
@@ -70,7 +73,7 @@ class BaseClient:
         lifespan: Whether an ASGI app's lifespan is run.
 
     Raises:
-        UsageProblem: The app is none, or its interface cannot be told.
+        UsageProblem: The app is none, or its interface cannot be told; the headers or the cookies cannot be sent.
     """
 
     def __init__(
@@ -91,11 +94,12 @@ class BaseClient:
         self.app = app
         self.interface: Interface = interface_of(app, interface)
         self.base_url = base_url
-        self.headers = httpx.Headers(headers)
-        self.cookies = httpx.Cookies(cookies)
+        lines = own_lines(headers, cookies)
+        self.headers: httpx.Headers = lines[0]
+        self.cookies: httpx.Cookies = lines[1]
         self.follow_redirects = follow_redirects
         self.raise_app_exceptions = raise_app_exceptions
-        self.timeout = seconds_of(timeout)
+        self.timeout: float | None = seconds_of(timeout)
         self._root_path = root_path
         self._client = client
         self._runs_lifespan = lifespan and self.interface == "asgi"
@@ -205,7 +209,7 @@ class BaseClient:
                 request.read()  # what cannot be read is found here, and a redirect can send it again
             if self.interface == "wsgi" and not isinstance(request.stream, httpx.SyncByteStream):
                 raise TypeError("a WSGI app cannot be given an async iterable")
-        except (TypeError, ValueError, AttributeError, LookupError) as error:
+        except UNENCODABLE as error:
             raise not_encodable(method, target, given, error) from None
         return request
 
@@ -251,7 +255,7 @@ class BaseClient:
             request = redirected
 
     def _authenticated(self, request: httpx.Request, auth: Any) -> Conversation:
-        flow = _auth_of(request, auth)
+        flow = auth_of(request, auth)
         if flow is None:
             trace = yield request
             self._remember_cookies(trace)
@@ -360,30 +364,3 @@ def active_step(root: Span, moment: float) -> Span | None:
         running = [span for span, times in steps if times[0][0] <= moment <= times[-1][1]]
     own = [span for span in running if not span.builtin]
     return (own or running)[-1] if running else None
-
-
-def _auth_of(request: httpx.Request, auth: Any) -> httpx.Auth | None:
-    if auth is None:
-        username, password = request.url.username, request.url.password
-        return httpx.BasicAuth(username, password) if username or password else None
-    if isinstance(auth, tuple):
-        return httpx.BasicAuth(*auth)
-    if isinstance(auth, httpx.Auth):
-        return auth
-    if callable(auth):
-        return _CalledAuth(cast("Callable[[httpx.Request], httpx.Request]", auth))
-    raise UsageProblem(
-        f"auth is a {type(auth).__name__}. Give a pair of user and password, an httpx.Auth, or a function of the"
-        " request.",
-        slug="body-not-encodable",
-    )
-
-
-class _CalledAuth(httpx.Auth):
-    """Auth by a function that gives the request back, changed."""
-
-    def __init__(self, function: Callable[[httpx.Request], httpx.Request]) -> None:
-        self._function = function
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        yield self._function(request)

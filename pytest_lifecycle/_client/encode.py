@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Generator, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, TypedDict, cast
 from urllib.parse import unquote
@@ -21,6 +21,8 @@ DEFAULT_HEADERS = (
     (b"user-agent", b"pytest-lifecycle"),
 )
 PORTS = {"http": 80, "https": 443}
+UNENCODABLE = (TypeError, ValueError, AttributeError, LookupError)
+"""What httpx raises for what it cannot send."""
 NO_BODY = httpx.ByteStream(b"")
 SAYS_ITS_LENGTH = frozenset({"POST", "PUT", "PATCH"})
 """Methods whose requests have a content-length even where they have no body (RFC 9110, section 8.6)."""
@@ -50,14 +52,75 @@ def encode(method: str, url: httpx.URL, arguments: RequestArguments) -> httpx.Re
 
 
 def not_encodable(method: str, url: httpx.URL, arguments: Mapping[str, Any], error: Exception) -> UsageProblem:
-    """Say what cannot be encoded, by its type: the values may be secret."""
-    shown = ", ".join(f"{name}=<{type(value).__name__}>" for name, value in arguments.items() if value is not None)
+    """Say what cannot be encoded."""
     return UsageProblem(
-        f"{method} {told_url(str(url))} cannot be encoded"
-        f" ({type(error).__name__}: {without_values(str(error), arguments)}) from {shown}."
+        f"{method} {told_url(str(url))} cannot be encoded {_reason(arguments, error)}."
         " Give json= something that JSON can hold, data= a dict, content= bytes, text or an iterable of bytes.",
         slug="body-not-encodable",
     )
+
+
+def _reason(arguments: Mapping[str, Any], error: Exception) -> str:
+    """Say what was given, by its type: the values may be secret."""
+    given = ", ".join(f"{name}=<{type(value).__name__}>" for name, value in arguments.items() if value is not None)
+    return f"({type(error).__name__}: {without_values(str(error), arguments)}) from {given}"
+
+
+def own_lines(headers: Any, cookies: Any) -> tuple[httpx.Headers, httpx.Cookies]:
+    """Give what a client sends with each request.
+
+    Raises:
+        UsageProblem: It cannot be sent.
+    """
+    try:
+        lines = httpx.Headers(headers), httpx.Cookies(cookies)
+        httpx.Request("GET", "http://testserver/", headers=lines[0], cookies=lines[1])
+    except UNENCODABLE as error:
+        why = _reason({"headers": headers, "cookies": cookies}, error)
+        raise UsageProblem(
+            f"The client's headers and cookies cannot be sent {why}. Give each as a dict of texts.",
+            slug="body-not-encodable",
+        ) from None
+    return lines
+
+
+def auth_of(request: httpx.Request, auth: Any) -> httpx.Auth | None:
+    """Give how a request signs in: as asked, or with the user and password that its URL holds.
+
+    Raises:
+        UsageProblem: It is nothing that signs a request.
+    """
+    if auth is None:
+        username, password = request.url.username, request.url.password
+        return httpx.BasicAuth(username, password) if username or password else None
+    if isinstance(auth, tuple) and len(auth) == 2 and all(isinstance(text, str | bytes) for text in auth):
+        return httpx.BasicAuth(*auth)
+    if isinstance(auth, httpx.Auth):
+        return auth
+    if callable(auth):
+        return _CalledAuth(cast("Callable[[httpx.Request], httpx.Request]", auth))
+    raise UsageProblem(
+        f"auth is of type {type(auth).__name__}. Give a pair of user and password (texts), an httpx.Auth, or a"
+        " function of the request.",
+        slug="body-not-encodable",
+    )
+
+
+class _CalledAuth(httpx.Auth):
+    """Auth by a function that gives the request back, changed."""
+
+    def __init__(self, function: Callable[[httpx.Request], httpx.Request]) -> None:
+        self._function = function
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        signed: object = self._function(request)
+        if not isinstance(signed, httpx.Request):
+            raise UsageProblem(
+                f"The function given as auth returned <{type(signed).__name__}>. Have it return the request that it was"
+                " given.",
+                slug="body-not-encodable",
+            )
+        yield signed
 
 
 def seconds_of(timeout: object) -> float | None:

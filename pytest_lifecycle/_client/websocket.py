@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, final
 
@@ -26,7 +27,7 @@ __tracebackhide__ = True  # pytest shows the frames of tests and apps, and not t
 Mode = Literal["text", "binary"]
 
 
-class WebSocketHead(Underway):
+class WebSocketHead(Underway, ABC):
     """What both twins share: what the handshake said, and the messages.
 
     Args:
@@ -104,9 +105,9 @@ class WebSocketHead(Underway):
             reason="" if closing is None else closing.reason,
         )
 
+    @abstractmethod
     def _error(self) -> BaseException | None:
         """Give what the app raised, if it has ended."""
-        raise NotImplementedError
 
     def _nothing_came(self, seconds: float | None, moment: float) -> DeadlineExceeded:
         from .conversation import active_step

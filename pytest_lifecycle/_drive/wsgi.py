@@ -101,6 +101,7 @@ class WsgiCall:
         status: The status; None until `start_response` was called, or where it is no status.
         headers: The response's header lines.
         faults: What the app did wrong, as sentences.
+        is_cut: Whether a piece came too late, so that the rest was not taken.
     """
 
     def __init__(self, outgoing: Outgoing, exchange: Exchange) -> None:
@@ -116,6 +117,7 @@ class WsgiCall:
         self.status: int | None = None
         self.headers: list[Header] = []
         self.faults: list[str] = []
+        self.is_cut = False
 
     @property
     def upload_error(self) -> Exception | None:
@@ -134,19 +136,18 @@ class WsgiCall:
             yield from self._flush()  # what was written before it was sent
             raise
 
-    def collect(self, app: WsgiApp, body: list[bytes], is_too_late: Callable[[], bool]) -> bool:
-        """Call the app and take the pieces of its response, until one comes too late; whether all were taken.
-
-        Raises:
-            BaseException: Whatever the app raises.
-        """
+    def collect(self, app: WsgiApp, body: list[bytes], is_too_late: Callable[[], bool]) -> BaseException | None:
+        """Call the app and take the pieces of its response, until one comes too late; give what the app raised."""
         pieces = self.pieces(app)
-        for piece in pieces:
-            body.append(piece)
-            if is_too_late():
-                pieces.close()
-                return False
-        return True
+        try:
+            for piece in pieces:
+                body.append(piece)
+                if is_too_late():
+                    pieces.close()
+                    self.is_cut = True
+        except BaseException as error:
+            return raised_by_app(error)
+        return None
 
     def _from(self, app: WsgiApp) -> Generator[bytes]:
         result = app(self._environ, self.start_response)

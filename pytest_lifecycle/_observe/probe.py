@@ -42,13 +42,13 @@ class Call:
     __slots__ = ("error", "frame", "is_step", "parent", "probe", "result", "span", "values")
 
     def __init__(self, probe: Probe, frame: types.FrameType, parent: Span | None) -> None:
-        self.probe = probe
-        self.frame = frame
-        self.parent = parent
+        self.probe: Probe = probe
+        self.frame: types.FrameType = frame
+        self.parent: Span | None = parent
         self.span: Span | None = None
         self.result: Any = None
         self.error: BaseException | None = None
-        self.is_step = True
+        self.is_step: bool = True
         self.values: Mapping[str, Any] = frame.f_locals
 
     def __getitem__(self, name: str) -> Any:
@@ -170,30 +170,30 @@ class Probe:
         code = code_of(target)
         if code is None:
             raise ValueError(f"{target!r} has no Python code to watch.")
-        self.code = code
-        self.first = code.co_varnames[0] if code.co_varnames else ""
-        self.kind = kind
-        self.name = name_of(target) if name is None else name
-        self.target = location_of(target)
-        self.builtin = builtin
-        self.span = span
-        self.applies = applies
-        self.describe = describe
-        self.opens = opens
-        self.entering = entering
-        self.leaving = leaving
-        self.raising = raising
-        self.answering = answering
-        self.passing = passing
-        self.carries = carries
-        self.inherits = inherits
-        self.begins_requests = opens is not None or inherits is not None
-        self.reads_no_start = span and not (applies or opens or inherits or entering or passing)
-        self.starts_only = not span and leaving is None and raising is None and inherits is None
+        self.code: types.CodeType = code
+        self.first: str = code.co_varnames[0] if code.co_varnames else ""
+        self.kind: Kind = kind
+        self.name: str | Callable[[Call], str] = name_of(target) if name is None else name
+        self.target: str = location_of(target)
+        self.builtin: bool = builtin
+        self.span: bool = span
+        self.applies: Callable[[Call], bool] | None = applies
+        self.describe: Callable[[Call], Step | None] | None = describe
+        self.opens: Callable[[Call], Exchange | None] | None = opens
+        self.entering: Callback | None = entering
+        self.leaving: Callback | None = leaving
+        self.raising: Callable[[Span, BaseException], None] | None = raising
+        self.answering: Callable[[Span, BaseException | None], None] | None = answering
+        self.passing: Callable[[types.FrameType, Span], None] | None = passing
+        self.carries: type | None = carries
+        self.inherits: Callable[[Call], Span | None] | None = inherits
+        self.begins_requests: bool = opens is not None or inherits is not None
+        self.reads_no_start: bool = span and not (applies or opens or inherits or entering or passing)
+        self.starts_only: bool = not span and leaving is None and raising is None and inherits is None
         is_constant = describe is None and isinstance(self.name, str)
-        self.constant = Step(kind, str(self.name), self.target, builtin) if is_constant else None
-        self.adapter = ""
-        self.is_off = False
+        self.constant: Step | None = Step(kind, str(self.name), self.target, builtin) if is_constant else None
+        self.adapter: str = ""
+        self.is_off: bool = False
 
     @property
     def reads_nothing(self) -> bool:

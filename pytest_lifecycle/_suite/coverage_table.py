@@ -126,9 +126,10 @@ def map_markdown(declared: Declared) -> str:
         )
         for route in declared.routes
     )
-    layers = (f"- {plain(_layer(layer))}" for layer in declared.middleware)
+    layers = [f"- {plain(_layer(layer))}" for layer in declared.middleware]
     header = ("route", "handler", "dependencies", "middleware, outermost first")
-    return "\n".join(["# Routes", "", *table(header, routes), "", "# Middleware", "", *layers]) + "\n"
+    middleware = ["", "# Middleware", "", *layers] if layers else []
+    return "\n".join(["# Routes", "", *table(header, routes), *middleware]) + "\n"
 
 
 def _layer(layer: DeclaredMiddleware) -> str:

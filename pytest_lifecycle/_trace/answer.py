@@ -57,8 +57,8 @@ class Answer:
         self.status: int | None = None
         self.headers: list[Header] = []
         self.faults: list[str] = []
-        self.is_started = False
-        self.is_complete = False
+        self.is_started: bool = False
+        self.is_complete: bool = False
 
     def take(self, message: Any, step: Span | None) -> bytes:
         """Take a message that a step sends, and give the piece of the body that the client is to have of it."""

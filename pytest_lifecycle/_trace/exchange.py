@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple, final
+from typing import TYPE_CHECKING, NamedTuple, Self, final
 
 from .._compat import clock
 from .changes import Head, pairs
@@ -31,7 +31,16 @@ WARNING_LIMIT = 100
 """How many warnings a trace lists."""
 
 
-class Message(NamedTuple):
+class _Message(NamedTuple):
+    direction: str
+    type: str
+    size: int
+    at: float
+    step: str
+
+
+@final
+class Message(_Message):
     """One message of the protocol at the app's edge.
 
     Attributes:
@@ -43,16 +52,20 @@ class Message(NamedTuple):
         step: The name of the step that was running: who read the body, who answered.
     """
 
-    direction: str
-    type: str
-    size: int
-    at: float
-    step: str
+    _exchange: Exchange | None = None
+
+    def of(self, exchange: Exchange) -> Self:
+        """Note the request that it is about, whose secrets its `repr` leaves out. It is no part of the value."""
+        self._exchange = exchange
+        return self
+
+    def __getstate__(self) -> None:
+        """Say that a copy holds the value alone."""
 
     def __repr__(self) -> str:
         from .._show.told import told_fields
 
-        return told_fields(self, self._fields)
+        return told_fields(self, self._fields, self._exchange)
 
 
 @final
@@ -75,6 +88,7 @@ class Exchange:
         captures: Whether the observer takes the response from what crosses the app's edge.
             A driver that holds the response itself sets it to False.
         responded_at: When the response was started at the app's edge, in seconds of `time.perf_counter`.
+        is_vouched_for: Whether the test told the framework who asks, in place of credentials.
         request_headers: The request's header lines: so that secrets among them are known when the request is shown.
         request_body: What the app read of the request's body, or was sent over a WebSocket, up to `REQUEST_LIMIT`.
         known: What is known of its secrets once it is over, and by which rules: worked out when it is first shown.
@@ -120,6 +134,7 @@ class Exchange:
         "interface",
         "is_over",
         "is_published",
+        "is_vouched_for",
         "known",
         "left",
         "messages",
@@ -144,26 +159,27 @@ class Exchange:
     def __init__(
         self, interface: str, method: str, url: str, *, parent: Span | None = None, protocol: str = "http"
     ) -> None:
-        self.interface = interface
-        self.protocol = protocol
-        self.method = method
-        self.url = url
-        self.parent = parent
-        self.captures = True
-        self.broke_off = False
-        self.is_over = False
-        self.is_published = False
-        self.gave_up = False
-        self.has_failed = False
+        self.interface: str = interface
+        self.protocol: str = protocol
+        self.method: str = method
+        self.url: str = url
+        self.parent: Span | None = parent
+        self.captures: bool = True
+        self.broke_off: bool = False
+        self.is_over: bool = False
+        self.is_published: bool = False
+        self.is_vouched_for: bool = False
+        self.gave_up: bool = False
+        self.has_failed: bool = False
         self.status: int | None = None
         self.request_headers: list[tuple[object, object]] = []
         self.request_body: list[bytes] = []
-        self.request_size = 0
+        self.request_size: int = 0
         self.known: tuple[object, object] | None = None
         self.responded_at: float | None = None
         self.raw_headers: list[tuple[bytes, bytes]] = []
         self.body: list[bytes] | None = []
-        self.body_size = 0
+        self.body_size: int = 0
         self.crossed: list[Span] = []
         self.left: tuple[Span | None, Span | None] = (None, None)
         self.raised: list[tuple[BaseException, Span]] = []
@@ -181,7 +197,7 @@ class Exchange:
         self.warnings: list[str] = []
         self.edge: tuple[object, ...] = ()
         self.outermost: Span | None = None
-        self.root = Span(Kind.APP, interface, builtin=True, exchange=self)
+        self.root: Span = Span(Kind.APP, interface, builtin=True, exchange=self)
 
     def belong_to(self, app: object) -> None:
         """Note the app that an adapter recognised; one that is inside of another one counts as a part of it."""
@@ -193,8 +209,9 @@ class Exchange:
 
     @property
     def is_anonymous(self) -> bool:
-        """Whether the request brought no credentials (see `CREDENTIALS`)."""
-        return CREDENTIALS.isdisjoint(_lower(name) for name, _ in self.request_headers)
+        """Whether the request brought no credentials (see `CREDENTIALS`); an empty header brings none."""
+        brought = (_lower(name) for name, value in self.request_headers if value)
+        return not self.is_vouched_for and CREDENTIALS.isdisjoint(brought)
 
     @property
     def is_preflight(self) -> bool:

@@ -250,6 +250,12 @@ def _nearness(route: RoutePattern, asked: Routing) -> tuple[float, str]:
         return 2.0, f"is for the host {route.host}" if verdict == "host" else reason
     if route.fits(asked.path.lower()):
         return 2.0, "differs: upper and lower case"
+    whole = _relaxed(asked.prefix + route.pattern) if asked.prefix else None
+    if whole is not None and whole.match(asked.path) is not None:
+        return 2.0, (
+            f"its router saw {asked.path!r}, with {asked.prefix!r} still on it: a prefix twice, or a URL without the"
+            " root_path"
+        )
     alike = SequenceMatcher(None, *_spelled(route.pattern.lower(), asked.path.lower())).ratio()
     return (alike, "is spelled differently") if alike >= ALIKE else (0.0, "")
 

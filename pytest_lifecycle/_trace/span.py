@@ -100,17 +100,17 @@ class Span:
         thread: int = 0,
         exchange: Exchange | None = None,
     ) -> None:
-        self.kind = kind
-        self.name = name
-        self.target = target
-        self.builtin = builtin
-        self.parent = parent
-        self.thread = thread
-        self.exchange = exchange
+        self.kind: Kind = kind
+        self.name: str = name
+        self.target: str = target
+        self.builtin: bool = builtin
+        self.parent: Span | None = parent
+        self.thread: int = thread
+        self.exchange: Exchange | None = exchange
         self.children: list[Span] = []
         self.exception: BaseException | None = None
-        self.short_circuited = False
-        self.reached_inner = False
+        self.short_circuited: bool = False
+        self.reached_inner: bool = False
         self.expected: Mapping[int, Any] | None = None
         self.source: tuple[str, int] | None = None
         self._attributes: dict[str, Any] | None = None
@@ -127,7 +127,7 @@ class Span:
         self._outer_head: Head | None = None
         self._pauses: list[float] | None = None
         self._end: float | None = None
-        self.start = clock()
+        self.start: float = clock()
 
     @property
     def attributes(self) -> dict[str, Any]:

@@ -261,15 +261,18 @@ def unwrapped(error: BaseException) -> BaseException:
 
 def _causes(error: BaseException) -> Iterator[str]:
     seen = {id(error)}
-    while True:
-        led_to = _attribute(error, "__cause__")
-        if led_to is None and not _attribute(error, "__suppress_context__"):
-            led_to = _attribute(error, "__context__")
-        if led_to is None or id(led_to) in seen:
-            return
+    while (led_to := _led_to(error)) is not None and id(led_to) not in seen:
+        if id(unwrapped(led_to)) not in seen:  # what takes an exception out of its group raises it in that one's place
+            yield f"{type(led_to).__qualname__}: {message_of(led_to)}"
         seen.add(id(led_to))
-        yield f"{type(led_to).__qualname__}: {message_of(led_to)}"
         error = led_to
+
+
+def _led_to(error: BaseException) -> BaseException | None:
+    led_to: BaseException | None = _attribute(error, "__cause__")
+    if led_to is None and not _attribute(error, "__suppress_context__"):
+        led_to = _attribute(error, "__context__")
+    return led_to
 
 
 def _own_statuses(error: BaseException) -> tuple[int | None, int | None]:

@@ -218,7 +218,7 @@ class Trace:
     @property
     def messages(self) -> list[Message]:
         """The protocol's messages at the app's edge, in order: types, sizes and times."""
-        return list(self._exchange.messages)
+        return [message.of(self._exchange) for message in self._exchange.messages]
 
     @property
     def body_read_by(self) -> list[str]:

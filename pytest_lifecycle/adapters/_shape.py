@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, final
 
 from .._observe.contract import Inside
-from .._observe.probe import Call, Step, attribute_of, code_of, location_of, name_of, plain_name
+from .._observe.probe import Call, Step, attribute_of, code_of, location_of, name_of, plain_name, unwrapped
 from .._trace.declared import ANY, Declared, DeclaredMiddleware, DeclaredRoute
 from .._trace.span import Kind, Span
 from .._trace.story import handler_of
@@ -22,6 +23,15 @@ INNER_NAMES = frozenset({"app", "application", "asgi", "asgi_app", "inner", "nex
 
 PARTS = frozenset({"__init__", "__new__", "__init_subclass__"})
 """Methods that take the parameters of an app without being one."""
+
+CARRIERS = sys.stdlib_module_names - {"wsgiref"} | {"asgiref"}
+"""The packages whose functions with ``*args`` carry any call elsewhere: what is called through them is no layer."""
+
+MOST_DECORATORS = 100
+"""How far `__wrapped__` is followed: it might lead back."""
+
+OWNER = "<owner>"
+"""Where `Shape.unpacked` puts the object whose method a call is; None for a function's."""
 
 
 @final
@@ -57,6 +67,16 @@ class Shape:
             and code.co_name not in PARTS
         )
 
+    def _is_app_class(self, value: Any) -> bool:
+        """Whether it is a class that takes a request and whose objects answer it: they are awaited, or iterated over.
+
+        Starlette's `HTTPEndpoint` is one, and so is PEP 3333's `AppClass`.
+        """
+        code = code_of(value) if issubclass(type(value), type) else None
+        if code is None or self.names_in(code) != self.parameters:
+            return False
+        return hasattr(value, "__await__") or hasattr(value, "__iter__")
+
     def is_app(self, value: object) -> bool:
         """Whether a value is a callable of this shape."""
         if value is None or issubclass(type(value), str | int | float | bytes | dict | list | tuple | set | type):
@@ -64,8 +84,58 @@ class Shape:
         code = code_of(value)
         return code is not None and self.fits(code)
 
+    def takes_any(self, code: types.CodeType) -> bool:
+        """Whether a function takes the parameters only as ``*args``."""
+        return bool(code.co_flags & inspect.CO_VARARGS) and code.co_name not in PARTS and not self.fits(code)
+
+    def unpacked(self, code: types.CodeType, values: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Give the variables of a call that takes its arguments as ``*args``, with these by the interface's names.
+
+        None where it has more or fewer: the call of a method has its object, too.
+        """
+        names = code.co_varnames
+        given = [values[name] for name in names[: code.co_argcount]]
+        given += values[names[code.co_argcount + code.co_kwonlyargcount]]
+        owner = None
+        if len(given) == self._count + 1 and _has_method(given[0], code):
+            owner, *given = given
+        if len(given) != self._count:
+            return None
+        return {**values, OWNER: owner, **dict(zip(self.parameters, given, strict=True))}
+
+    def variables_of(self, frame: types.FrameType) -> Mapping[str, Any] | None:
+        """Give the variables of a layer's call, as `unpacked` does; None for what is no layer."""
+        code = frame.f_code
+        if self.takes_any(code):
+            return self.unpacked(code, frame.f_locals)
+        if not self.fits(code):
+            return None
+        values = frame.f_locals
+        return {**values, OWNER: values[code.co_varnames[0]] if code.co_argcount > self._count else None}
+
+    def is_asked(self, frame: types.FrameType, is_request: Callable[..., bool]) -> bool:
+        """Whether this call of a function that takes ``*args`` is one of an app's."""
+        if str(frame.f_globals.get("__name__")).partition(".")[0] in CARRIERS:
+            return False
+        values = self.unpacked(frame.f_code, frame.f_locals)
+        return values is not None and is_request(*(values[name] for name in self.parameters))
+
+    def unpacking(self, code: types.CodeType, is_request: Callable[..., bool]) -> Callable[[Call], bool]:
+        """Give what says whether a call is one of an app's, and gives its arguments their names."""
+
+        def applies(call: Call) -> bool:
+            values = self.unpacked(code, call.values)
+            if values is None or not is_request(*(values[name] for name in self.parameters)):
+                return False
+            call.values = values
+            return True
+
+        return applies
+
     def names_in(self, code: types.CodeType) -> tuple[str, ...]:
         """Give the names that the interface's own parameters have in this code."""
+        if self.takes_any(code):
+            return self.parameters
         return code.co_varnames[code.co_argcount - self._count : code.co_argcount]
 
     def describer(self, code: types.CodeType) -> Callable[[Call], Step]:
@@ -73,6 +143,8 @@ class Shape:
 
         It is worked out once for each class that has the method; of a class that holds no app, the next object may.
         """
+        if self.takes_any(code):
+            return lambda call: self._classify(code, call.values[OWNER], call)
         first = code.co_varnames[0] if code.co_argcount > self._count else None
         key, steps = id(code), self._steps
 
@@ -122,11 +194,13 @@ class Shape:
         if owner is not None:
             held += _attributes(owner)
         else:
-            held += [(name, values.get(name)) for name in code.co_varnames[: code.co_argcount - self._count]]
+            held += [(name, values.get(name)) for name in code.co_varnames[: max(0, code.co_argcount - self._count)]]
         for name, value in held:
             if owner is not None and (value is owner or attribute_of(value, "__self__") is owner):
                 continue
-            if self.is_app(value) or (name in INNER_NAMES and self._takes_as_many(value)):
+            is_its_like = code_of(value) is code  # which is called as an app right now
+            is_called_one = name in INNER_NAMES and self._takes_as_many(value)
+            if is_its_like or is_called_one or self.is_app(value) or self._is_app_class(value):
                 yield value
 
     def opened(self, app: Any) -> list[object]:
@@ -178,10 +252,18 @@ def source_of(function: object) -> tuple[str, int] | None:
 
 
 def _has_method(owner: Any, code: types.CodeType) -> bool:
-    """Whether the code is that of a method which the owner's class has or inherits."""
-    return any(
-        code_of(cls.__dict__.get(code.co_name)) is code for cls in type(owner).__mro__ if code.co_name in cls.__dict__
-    )
+    """Whether the code is that of a method which the owner's class has or inherits, beneath what decorates it."""
+    name = code.co_name
+    return any(code in _codes_of(cls.__dict__[name]) for cls in type(owner).__mro__ if name in cls.__dict__)
+
+
+def _codes_of(function: object) -> list[types.CodeType | None]:
+    """Give the code of a function, and of what its decorators wrap (`functools.wraps`)."""
+    codes: list[types.CodeType | None] = []
+    while function is not None and len(codes) < MOST_DECORATORS:
+        codes.append(code_of(function))
+        function = attribute_of(unwrapped(function), "__wrapped__")
+    return codes
 
 
 def _attributes(owner: Any) -> list[tuple[str, object]]:
@@ -197,10 +279,9 @@ def _layer_around(span: Span | None, shape: Shape) -> tuple[object, list[object]
     """Give the owner of the nearest layer around and, if that is a middleware, the apps that it holds."""
     while span is not None:
         frame = span._frame
-        if frame is not None and span.kind is not Kind.INTERNAL and shape.fits(frame.f_code):
-            code = frame.f_code
-            values = frame.f_locals
-            owner = values[code.co_varnames[0]] if code.co_argcount > len(shape.parameters) else None
+        values = shape.variables_of(frame) if frame is not None and span.kind is not Kind.INTERNAL else None
+        if frame is not None and values is not None:
+            code, owner = frame.f_code, values[OWNER]
             if owner is None or not _has_method(owner, code):
                 return None
             if span.kind is not Kind.MIDDLEWARE:

@@ -46,10 +46,12 @@ class AsgiAdapter(Adapter):
         self._receivers.forget()
 
     def discover(self, code: types.CodeType, frame: types.FrameType) -> Probe | None:
-        if not SHAPE.fits(code) and not _looks_like_asgi(code, frame):
+        takes_any = SHAPE.takes_any(code)
+        if not (SHAPE.is_asked(frame, _is_asgi) if takes_any else SHAPE.fits(code) or _looks_like_asgi(code, frame)):
             return None
         return Probe(
             code,
+            applies=SHAPE.unpacking(code, _is_asgi) if takes_any else None,
             describe=SHAPE.describer(code),
             opens=self._opener(code),
             entering=self._edges_reader(code),
@@ -143,7 +145,7 @@ class AsgiAdapter(Adapter):
         code = code_of(send)
         exchange.edge = (scope, receive, send, code)
         if code is not None:
-            self._watch_send(code, send)
+            self.watch_send(code, send)
         if exchange.captures or exchange.protocol != "http":
             exchange.request_headers = headers_of(scope)
         if not exchange.captures:
@@ -155,7 +157,8 @@ class AsgiAdapter(Adapter):
     def _watch_receive(self, code: types.CodeType) -> None:
         self.watcher.watch(Probe(code, span=False, leaving=_received), lasting=True)
 
-    def _watch_send(self, code: types.CodeType, send: object) -> None:
+    def watch_send(self, code: types.CodeType, send: object) -> None:
+        """See the messages that cross a `send` which a step was given, by its code."""
         if code in self._senders:
             return
 
@@ -188,7 +191,7 @@ class AsgiAdapter(Adapter):
             elif _is_configured(span) or _is_configured(parent):
                 code = code_of(send)
                 if code is not None:
-                    self._watch_send(code, send)
+                    self.watch_send(code, send)
                     span._send_code = id(code)
 
         return see_edges
@@ -264,7 +267,11 @@ def _looks_like_asgi(code: types.CodeType, frame: types.FrameType) -> bool:
     if code.co_argcount not in (3, 4) or not code.co_flags & inspect.CO_COROUTINE:
         return False
     values = frame.f_locals
-    scope, receive, send = (values.get(name) for name in code.co_varnames[code.co_argcount - 3 : code.co_argcount])
+    return _is_asgi(*(values.get(name) for name in code.co_varnames[code.co_argcount - 3 : code.co_argcount]))
+
+
+def _is_asgi(scope: object, receive: object, send: object) -> bool:
+    """Whether these are what an ASGI app is called with."""
     kind = cast("dict[str, Any]", scope).get("type") if issubclass(type(scope), dict) else None
     return type(kind) is str and kind in SCOPE_TYPES and callable(receive) and callable(send)
 

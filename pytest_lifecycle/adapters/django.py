@@ -190,9 +190,7 @@ def _open_for_test_client(call: Call) -> Exchange | None:
     interface = "asgi" if hasattr(request, "scope") else "wsgi"
     environ = {**request.META, "wsgi.url_scheme": request.META.get("wsgi.url_scheme", "http")}
     exchange = Exchange(interface, request.method, url_of(environ), parent=parent)
-    exchange.request_headers = [
-        (name, value) for name, value in headers_of(environ) if value
-    ]  # no cookies: an empty one
+    exchange.request_headers = headers_of(environ)
     return exchange
 
 

@@ -79,7 +79,7 @@ class DRFAdapter(Adapter):
 
         self._checks.found(call.owner.authenticators)
         if any(isinstance(check, ForcedAuthentication) for check in call.owner.authenticators):
-            call.exchange.request_headers.append(("authorization", ""))  # a test's word in a header's place
+            call.exchange.is_vouched_for = True
 
 
 @final

@@ -30,7 +30,7 @@ from ._dispatching import dispatch_chain
 from ._shape import owner_name, prefix_of
 from ._starlette_declared import VERBS, Reader
 from ._starlette_routes import Routes
-from .asgi import SHAPE, AsgiAdapter
+from .asgi import SHAPE, AsgiAdapter, see_scope
 
 
 class End(NamedTuple):
@@ -66,7 +66,7 @@ class StarletteAdapter(Adapter):
 
     def __init__(self, asgi: AsgiAdapter) -> None:
         self.asgi: AsgiAdapter = asgi
-        self.routes = Routes()
+        self.routes: Routes = Routes()
         self.endpoint_apps: dict[int, types.CodeType] = {}
         self._handlers: dict[int, tuple[object, Expected]] = {}
         self._ends: dict[int, End] = {}
@@ -257,22 +257,34 @@ class StarletteAdapter(Adapter):
         """Give what is a step inside of a route's own middleware: the innermost shows what it did only to a step."""
         if route.app is route.endpoint or id(code_of(route.app)) in self.endpoint_apps:
             return []
+        if _is_endpoint_class(route.endpoint):
+            function = route.endpoint.dispatch
+            return [Probe(function, Kind.ROUTING, name="endpoint", builtin=True, entering=self._see_edges)]
         return [
             self.asgi.layer(code, Kind.ROUTING, name="endpoint", builtin=True) for code in self.endpoint_apps.values()
         ]
 
-    @staticmethod
-    def _endpoint(endpoint: Any) -> list[Probe]:
+    def _see_edges(self, call: Call) -> None:
+        """An endpoint's class keeps what it was called with."""
+        span, endpoint = call.span, call.owner
+        code = code_of(endpoint.send)
+        if span is None or call.parent is None or code is None:
+            return
+        see_scope(span, call.parent, endpoint.scope)
+        self.asgi.watch_send(code, endpoint.send)
+        span._send, span._send_code = endpoint.send, id(code)
+
+    def _endpoint(self, endpoint: Any) -> list[Probe]:
         from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 
-        if isinstance(endpoint, type) and issubclass(endpoint, HTTPEndpoint):
+        if _is_endpoint_class(endpoint):
             chain = [*dispatch_chain(endpoint, "dispatch", lambda cls: cls is HTTPEndpoint)]
             for verb in VERBS:
                 function = getattr(endpoint, verb, None)
                 if function is not None:
                     chain += handler_chain(function, name=f"{plain_name(endpoint.__qualname__)}.{verb}")
         elif isinstance(endpoint, type) and issubclass(endpoint, WebSocketEndpoint):
-            chain = handler_chain(endpoint.dispatch, name=plain_name(endpoint.__qualname__))
+            chain = handler_chain(endpoint.dispatch, name=plain_name(endpoint.__qualname__), entering=self._see_edges)
         else:
             chain = handler_chain(endpoint) if not SHAPE.is_app(endpoint) else []
         return chain
@@ -304,6 +316,12 @@ class StarletteAdapter(Adapter):
                 SHAPE.claim(cls.__call__, Step(Kind.RESPONSE, cls.__name__, location_of(cls), True))
                 yield Probe(cls.__call__, Kind.RESPONSE, name=owner_name, builtin=True)
         yield Probe(background.BackgroundTask.__call__, Kind.BACKGROUND, name=lambda call: name_of(call.owner.func))
+
+
+def _is_endpoint_class(endpoint: Any) -> bool:
+    from starlette.endpoints import HTTPEndpoint
+
+    return isinstance(endpoint, type) and issubclass(endpoint, HTTPEndpoint)
 
 
 def _dispatch_name(call: Call) -> str:

@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from typing import Any, final
 
 from .._observe.contract import Adapter
-from .._observe.probe import Call, Probe, Step, location_of, name_of, nested_code
+from .._observe.probe import Call, Probe, Step, attribute_of, location_of, name_of, nested_code
 from .._trace.changes import Head
 from .._trace.exchange import Exchange
+from .._trace.faults import BODILESS
 from .._trace.span import Kind
 from .wsgi import SHAPE, WsgiAdapter, leave
 
@@ -61,15 +62,15 @@ def _responded(call: Call) -> None:
     exchange = call.exchange
     if exchange.interface != "wsgi" or not exchange.captures or exchange.responded_at is None:
         return
-    body = body_of(call.owner)
+    bodiless = exchange.method == "HEAD" or exchange.status in BODILESS
+    body = b"" if bodiless else body_of(call.owner)
     sent = {name.lower(): value.decode("latin-1") for name, value in exchange.raw_headers}
     encoding, length = sent.get(b"content-encoding"), sent.get(b"content-length")
-    bodiless = exchange.method == "HEAD" or exchange.status in (204, 304)
     if body is None or encoding != call.owner.headers.get("content-encoding"):
         return
     if not bodiless and length not in (None, str(len(body))):
         return
-    exchange.receive_body(b"" if bodiless else body)
+    exchange.receive_body(body)
     exchange.captures = False
 
 
@@ -84,7 +85,32 @@ def head_of(response: object) -> Head | None:
 
 def body_of(response: Any) -> bytes | None:
     """Give a response's body where it is at hand; None for a stream."""
+    made_of = _made_of(response)
+    if made_of is not None:
+        body = body_of(made_of)
+        is_whole = body is not None and response.headers.get("content-length") == str(len(body))
+        return body if is_whole else None
     if response.direct_passthrough or not isinstance(response.response, (list, tuple)):
         return None
     pieces = response.response
     return b"".join(piece.encode() if isinstance(piece, str) else bytes(piece) for piece in pieces)
+
+
+def _made_of(response: Any) -> Any:
+    """Give the response that this one hands on.
+
+    What is no response, such as an error, is called as an app to make one of what it answers (`Response.force_type`).
+    """
+    from werkzeug.wrappers import Response
+
+    outer = _closed_with(response.response)
+    inner = _closed_with(attribute_of(outer[0], "__self__")) if len(outer) == 1 else []
+    found = attribute_of(inner[-1], "__self__") if inner else None
+    return found if isinstance(found, Response) else None
+
+
+def _closed_with(iterator: Any) -> list[Any]:
+    """Give what an iterator of Werkzeug's calls as it is closed."""
+    from werkzeug.wsgi import ClosingIterator
+
+    return list(iterator._callbacks) if type(iterator) is ClosingIterator else []

@@ -48,10 +48,12 @@ class WsgiAdapter(Adapter):
         self._boundaries.forget()
 
     def discover(self, code: types.CodeType, frame: types.FrameType) -> Probe | None:
-        if not SHAPE.fits(code) and not _looks_like_wsgi(code, frame):
+        takes_any = SHAPE.takes_any(code)
+        if not (SHAPE.is_asked(frame, _is_wsgi) if takes_any else SHAPE.fits(code) or _looks_like_wsgi(code, frame)):
             return _class_app(code, frame)
         return Probe(
             code,
+            applies=SHAPE.unpacking(code, _is_wsgi) if takes_any else None,
             describe=SHAPE.describer(code),
             opens=self._opener(code),
             entering=self.boundary(code),
@@ -224,7 +226,11 @@ def _looks_like_wsgi(code: types.CodeType, frame: types.FrameType) -> bool:
     if code.co_argcount not in (2, 3) or code.co_name in ("__init__", "__setitem__", "__setattr__"):
         return False
     values = frame.f_locals
-    environ, start_response = (values.get(name) for name in code.co_varnames[code.co_argcount - 2 : code.co_argcount])
+    return _is_wsgi(*(values.get(name) for name in code.co_varnames[code.co_argcount - 2 : code.co_argcount]))
+
+
+def _is_wsgi(environ: object, start_response: object) -> bool:
+    """Whether these are what a WSGI app is called with."""
     if type(environ) is not dict or "wsgi.input" not in environ or not callable(start_response):
         return False
     return not SHAPE.is_app(start_response)  # Pyramid hands its router on with the environ

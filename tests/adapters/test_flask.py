@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from flask import Flask, abort, request
+from flask import Flask, Response, abort, request
 from flask.views import MethodView
+from werkzeug.wsgi import ClosingIterator
 
-from pytest_lifecycle import Client, Trace, observe
+from pytest_lifecycle import Client, LifecycleError, Trace, observe
 from tests.apps import flask_app
 
 IN = ["middleware Stamp", "middleware Stamp"]
@@ -331,6 +332,31 @@ def test_the_body_of_a_response_to_another_client_is_kept() -> None:
     with observe() as traces:
         flask_app.build().test_client().get("/orders/7")
     assert (traces[0].text, traces[0].headers["x-shop"]) == ("order 7", "1")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(("url", "status"), [("/nowhere", 404), ("/boom", 500)])
+def test_an_error_s_page_to_another_client_is_kept(url: str, status: int, method: str) -> None:
+    with observe() as traces:
+        answer = flask_app.build().test_client().open(url, method=method)
+    assert (traces[0].status, traces[0].text) == (status, answer.text)
+
+
+def test_what_is_made_of_another_app_s_body_is_no_page_of_it() -> None:
+    app = Flask(__name__)
+
+    @app.get("/")
+    def upper() -> Response:
+        def changed(environ: Any, start_response: Any) -> Any:
+            inner = Response("aa")(environ, start_response)
+            return ClosingIterator([piece.upper() * 2 for piece in inner], inner.close)
+
+        return Response.force_type(changed, request.environ)  # type: ignore[arg-type]
+
+    with observe() as traces:
+        assert app.test_client().get("/").text == "AAAA"
+    with pytest.raises(LifecycleError, match="not kept"):
+        traces[0].text  # noqa: B018
 
 
 def test_a_helper_that_is_also_a_hook_is_a_hook_only_where_flask_calls_it() -> None:

@@ -202,3 +202,16 @@ def test_a_class_whose_objects_are_the_body_is_the_handler() -> None:
         trace = client.get("/")
     assert (trace.path, trace.text, trace.warnings) == (["handler Greeting", "response 200"], "hello", [])
     assert (trace.outcome, trace.handler) == ("handled", "Greeting")
+
+
+def test_what_is_put_around_such_a_class_is_a_middleware() -> None:
+    def around(app: Any) -> Any:
+        def inside(environ: Environ, start_response: Callable[..., Any]) -> Any:
+            return app(environ, start_response)
+
+        return inside
+
+    with Client(around(Greeting)) as client:
+        trace = client.get("/")
+        assert [layer.name for layer in client.stack()] == ["inside"]
+    assert trace.path == ["middleware inside", "handler Greeting", "response 200"]

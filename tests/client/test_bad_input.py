@@ -290,7 +290,52 @@ def test_a_refusal_shows_no_secrets() -> None:
         )
         _, auth = refused(lambda: client.get("/", auth=["u", "s3cret"]))
     assert "s3cret" not in message + auth
-    assert auth == "auth is a list. Give a pair of user and password, an httpx.Auth, or a function of the request."
+    assert auth == WHAT_AUTH_IS.format("list")
+
+
+WHAT_AUTH_IS = (
+    "auth is of type {}. Give a pair of user and password (texts), an httpx.Auth, or a function of the request."
+)
+
+
+@pytest.mark.parametrize("auth", [5, ("s3cret",), ("user", 7), ("user", "s3cret", "more")])
+def test_what_signs_no_request_is_refused(auth: Any) -> None:
+    with Client(wsgi_hello) as client:
+        assert refused(lambda: client.get("/", auth=auth)) == (
+            "body-not-encodable",
+            WHAT_AUTH_IS.format(type(auth).__name__),
+        )
+
+
+def test_a_function_for_auth_gives_the_request_back() -> None:
+    with Client(wsgi_hello) as client:
+        assert refused(lambda: client.get("/", auth=lambda request: "s3cret")) == (
+            "body-not-encodable",
+            "The function given as auth returned <str>. Have it return the request that it was given.",
+        )
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (
+            {"headers": {"x-token": 1}},
+            "(TypeError: Header value must be str or bytes, not <class 'int'>) from headers=<dict>",
+        ),
+        ({"headers": 5}, "(TypeError: 'int' object is not iterable) from headers=<int>"),
+        ({"cookies": 5}, "(TypeError: 'int' object is not iterable) from cookies=<int>"),
+        (
+            {"cookies": {"sid": 1}},
+            "(TypeError: expected string or bytes-like object, got 'int') from cookies=<dict>",
+        ),
+    ],
+)
+@pytest.mark.parametrize("client", [Client, AsyncClient])
+def test_a_clients_own_headers_and_cookies_are_looked_at_as_it_is_made(client: Any, given: Any, why: str) -> None:
+    assert refused(lambda: client(wsgi_hello, **given)) == (
+        "body-not-encodable",
+        f"The client's headers and cookies cannot be sent {why}. Give each as a dict of texts.",
+    )
 
 
 async def async_pieces() -> AsyncIterator[bytes]:

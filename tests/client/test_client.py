@@ -709,3 +709,24 @@ def test_sync_and_async_clients_have_the_same_verbs_and_options() -> None:
     twins = {name for name in dir(AsyncClient) if not name.startswith("_")}
     assert twins - public == {"aclose"}
     assert public - twins == {"close"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_anonymous"),
+    [({}, True), ({"cookie": ""}, True), ({"Cookie": "sid=1"}, False), ({"x-api-key": "k"}, False)],
+)
+@pytest.mark.parametrize("app", [hello, wsgi_hello])
+def test_who_brings_no_credentials_is_anonymous(app: Any, headers: dict[str, str], is_anonymous: bool) -> None:
+    with Client(app) as client:
+        assert client.get("/", headers=headers).is_anonymous is is_anonymous
+    with observe() as traces:
+        if app is wsgi_hello:
+            httpx.Client(transport=httpx.WSGITransport(app)).get("http://a.test/", headers=headers)
+        else:
+            asyncio.run(_ask_as_others_do(app, headers))
+    assert traces[0].is_anonymous is is_anonymous
+
+
+async def _ask_as_others_do(app: AsgiApp, headers: dict[str, str]) -> None:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as other:
+        await other.get("http://a.test/", headers=headers)

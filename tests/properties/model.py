@@ -26,7 +26,7 @@ LAYER_NAMES: dict[Form, list[str]] = {
     Form.SUBCLASS: ["SubLayer", "-SubLayer"],
     Form.METHOD: ["MethodLayer.handle"],
     Form.PARTIAL: ["partial_layer"],
-    Form.DECORATED: ["closure_layer"],
+    Form.DECORATED: ["wrapper", "closure_layer"],
     Form.WRAPPED: ["wrapper", "closure_layer"],
     Form.RENAMED: ["renamed_layer"],
     Form.RETURNING: ["returning_layer"],
@@ -41,12 +41,13 @@ HANDLER_NAMES: dict[Form, list[str]] = {
     Form.SUBCLASS: ["SubHandler", "-SubHandler"],
     Form.METHOD: ["ClassHandler.serve"],
     Form.PARTIAL: ["partial_handler"],
-    Form.DECORATED: ["closure_handler"],
+    Form.DECORATED: ["+wrapper", "closure_handler"],
     Form.WRAPPED: ["closure_handler"],
     Form.RENAMED: ["renamed_handler"],
     Form.RETURNING: ["returning_handler"],
     Form.GENERATOR: ["generator_handler"],
 }
+"""The steps that a handler of this form is; what is around it is marked, and a middleware."""
 
 
 @dataclass(eq=False)
@@ -154,7 +155,8 @@ class Model:
         begun: list[Step] = []
         for name in names:
             is_part = name.startswith("-")
-            parent = Step(name.lstrip("-"), parent, is_part=is_part, is_handler=is_handler and not is_part)
+            is_end = is_handler and name[0] not in "+-"
+            parent = Step(name.lstrip("+-"), parent, is_part=is_part, is_handler=is_end)
             begun.append(parent)
         self.steps += begun
         return begun

@@ -263,6 +263,15 @@ def test_nothing_in_a_table_is_obeyed_by_a_terminal_or_by_markdown() -> None:
     assert "\\<b\\>" in map_markdown(declared)
 
 
+def test_a_map_of_apps_without_middleware_has_no_heading_for_it() -> None:
+    layers = (DeclaredMiddleware("GZip", "app"),)
+    routes = "# Routes\n\n| route | handler | dependencies | middleware, outermost first |\n| --- | --- | --- | --- |\n"
+    assert map_markdown(declaring("GET /x")) == f"{routes}| GET /x |  |  |  |\n"
+    assert map_markdown(declaring("GET /x", layers=layers)) == (
+        f"{routes}| GET /x |  |  |  |\n\n# Middleware\n\n- GZip, around app\n"
+    )
+
+
 @pytest.mark.parametrize(("percent", "text"), [(100.0, "100"), (99.99, "99.9"), (0.0, "0"), (200 / 3, "66.6")])
 def test_a_percentage_is_never_written_higher_than_it_is(percent: float, text: str) -> None:
     assert percent_text(percent) == text
