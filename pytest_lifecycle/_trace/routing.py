@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
 from types import MappingProxyType
-from typing import NamedTuple, Self, final
+from typing import Any, NamedTuple, Self, final
 
 from .told import ToldValue
 
@@ -83,10 +83,28 @@ class RouteTable(tuple[RoutePattern, ...]):
     literals: dict[str, int]
     """Where the first route stands that matches one path only, by that path."""
 
-    def __new__(cls, routes: Iterable[RoutePattern]) -> Self:
+    places: Mapping[Any, int]
+    """Where each route stands, by what its adapter knows it by."""
+
+    has_hosts: bool
+    """Whether one of them is for a host."""
+
+    is_translated: bool
+    """Whether some of them depend on the language that is active."""
+
+    def __new__(
+        cls,
+        routes: Iterable[RoutePattern],
+        places: Mapping[Any, int] = MappingProxyType({}),
+        *,
+        is_translated: bool = False,
+    ) -> Self:
         """Keep the routes, and find those without parameters."""
         table = super().__new__(cls, routes)
         table.literals = {route.literal: at for at, route in reversed(tuple(enumerate(table))) if route.literal}
+        table.places = places
+        table.has_hosts = any(route.host for route in table)
+        table.is_translated = is_translated
         return table
 
 
@@ -168,10 +186,12 @@ def parameters_of(pattern: str) -> list[str]:
 
 @lru_cache(maxsize=4096)
 def _compiled(regex: str) -> re.Pattern[str]:
-    try:
-        return re.compile(regex)
-    except re.error:  # its router compiles it with flags, or in another way
-        return re.compile(r"(?!)")
+    for written in (regex, re.sub(r"\(\?P<\w+>", "(?:", regex)):  # two groups may have one name
+        try:
+            return re.compile(written)
+        except re.error:  # its router compiles it with flags, or in another way
+            continue
+    return re.compile(r"(?!)")
 
 
 @lru_cache(maxsize=4096)

@@ -5,7 +5,6 @@ Read from django/urls/{resolvers,converters}.py and django/views/generic/base.py
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple, final
 
@@ -14,6 +13,7 @@ from .._trace.exchange import Exchange
 from .._trace.routing import RoutePattern, RouteTable, Routing
 from ._django_refusals import held_in
 from ._ninja_views import methods_taken, path_view
+from ._tables import Tables
 
 UNCHECKED = frozenset({"str", "path"})
 """Converters that take any text: none of them is a reason not to match."""
@@ -25,39 +25,13 @@ Key = tuple[int, ...]
 """A pattern by its `id` and those of the resolvers around it: one may be included twice."""
 
 
-class Table(NamedTuple):
-    """What is known of one resolver.
-
-    Attributes:
-        resolver: The resolver itself: it is kept alive, since its `id` is a key.
-        lists: Its list of patterns, and those of the resolvers in it, each with what was in it then.
-        patterns: The patterns as data.
-        places: Where each stands.
-        is_translated: Whether some of them depend on the language that is active.
-    """
-
-    resolver: Any
-    lists: list[tuple[list[Any], list[Any]]]
-    patterns: RouteTable
-    places: dict[Key, int]
-    is_translated: bool
-
-    @property
-    def is_current(self) -> bool:
-        """Whether no pattern was added or taken away since."""
-        return all(now == then for now, then in self.lists)
-
-
 @final
 class Resolvers:
-    """The tables of the resolvers that were seen."""
+    """The patterns of the resolvers that were seen."""
 
     def __init__(self) -> None:
-        self._tables: dict[tuple[int, str | None], Table] = {}
-
-    def forget(self) -> None:
-        """Drop the tables."""
-        self._tables.clear()
+        self._tables = Tables(lambda resolver: list(_lists(resolver, ())))
+        self.forget, self.detach = self._tables.forget, self._tables.detach
 
     def note(self, exchange: Exchange, resolver: Any, request: Any, match: Any, prefix: str) -> None:
         """Note what a resolver decided.
@@ -71,23 +45,11 @@ class Resolvers:
         """
         table = self._table(resolver)
         place = None if match is None else _place(table, match)
-        exchange.routing.append(
-            Routing(table.patterns, place, str(request.method), str(request.path_info), prefix=prefix)
-        )
+        exchange.routing.append(Routing(table, place, str(request.method), str(request.path_info), prefix=prefix))
 
-    def _table(self, resolver: Any) -> Table:
-        known = self._tables.get((id(resolver), None))
-        if known is not None and known.is_current:
-            if not known.is_translated:
-                return known
-            translated = self._tables.get((id(resolver), _language()))
-            if translated is not None and translated.is_current:
-                return translated
-        made = _make_table(resolver)
-        self._tables[id(resolver), None] = made
-        if made.is_translated:
-            self._tables[id(resolver), _language()] = made
-        return made
+    def _table(self, resolver: Any) -> RouteTable:
+        table = self._tables.of(resolver, None, lambda: _table_of(resolver))
+        return self._tables.of(resolver, _language(), lambda: _table_of(resolver)) if table.is_translated else table
 
 
 def _language() -> str | None:
@@ -97,24 +59,34 @@ def _language() -> str | None:
     return language
 
 
-def _make_table(resolver: Any) -> Table:
-    lists: list[tuple[list[Any], list[Any]]] = []
-    found = list(_flat(resolver, _Around(), lists))
-    return Table(
-        resolver,
-        lists,
-        RouteTable(pattern for _, pattern, _ in found),
+def _table_of(resolver: Any) -> RouteTable:
+    found = list(_flat(resolver, _Around()))
+    return RouteTable(
+        (pattern for _, pattern, _ in found),
         {key: at for at, (key, _, _) in enumerate(found)},
-        any(is_translated for _, _, is_translated in found),
+        is_translated=any(is_translated for _, _, is_translated in found),
     )
 
 
-def _place(table: Table, match: Any) -> int | None:
+def _lists(resolver: Any, around: tuple[int, ...]) -> Iterator[list[Any]]:
+    """Give each list of patterns. One that includes itself is followed once."""
+    from django.urls import URLResolver
+
+    patterns = resolver.url_patterns
+    if id(patterns) in around:
+        return
+    yield patterns if isinstance(patterns, list) else [*patterns]
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from _lists(pattern, (*around, id(patterns)))
+
+
+def _place(table: RouteTable, match: Any) -> int | None:
     tried = match.tried
     if tried:  # the last one that was tried is the one that matched
         return table.places.get(tuple(map(id, tried[-1])))
     written = _written(match.route)
-    return next((at for at, pattern in enumerate(table.patterns) if pattern.pattern == written), None)
+    return next((at for at, pattern in enumerate(table) if pattern.pattern == written), None)
 
 
 def refuse_method(exchange: Exchange) -> None:
@@ -153,23 +125,19 @@ class _Around(NamedTuple):
         )
 
 
-def _flat(
-    resolver: Any, around: _Around, lists: list[tuple[list[Any], list[Any]]]
-) -> Iterator[tuple[Key, RoutePattern, bool]]:
+def _flat(resolver: Any, around: _Around) -> Iterator[tuple[Key, RoutePattern, bool]]:
     """Give each pattern with its key, and whether it is translated. A list that includes itself is followed once."""
     from django.urls import URLResolver
 
     patterns = resolver.url_patterns
     if id(patterns) in around.lists:
         return
-    if isinstance(patterns, list):
-        lists.append((patterns, list(patterns)))
     inside = around._replace(lists=(*around.lists, id(patterns)))
     for pattern in patterns:
         here = inside.within(pattern)
         if isinstance(pattern, URLResolver):
             named = (*here.namespaces, pattern.namespace) if pattern.namespace else here.namespaces
-            yield from _flat(pattern, here._replace(namespaces=named), lists)
+            yield from _flat(pattern, here._replace(namespaces=named))
         else:
             yield here.key, _pattern(pattern, here), here.is_translated
 
@@ -178,7 +146,7 @@ def _pattern(pattern: Any, here: _Around) -> RoutePattern:
     return RoutePattern(
         _written(here.route),
         methods_of(pattern.callback),
-        _compilable(here.regex),
+        here.regex,
         dict(here.converters),
         ":".join((*here.namespaces, pattern.name)) if pattern.name else "",
         literal=f"/{here.route}" if here.is_literal else "",
@@ -196,16 +164,6 @@ def _regex(pattern: Any) -> str:
     written = str(pattern.regex.pattern) if hasattr(pattern, "regex") else NOTHING
     is_searched = isinstance(pattern, RegexPattern) and not written.startswith("^")
     return f"{'.*?' if is_searched else ''}(?:{written.removeprefix('^')})"
-
-
-def _compilable(regex: str) -> str:
-    for written in (regex, re.sub(r"\(\?P<\w+>", "(?:", regex)):  # two groups may have one name
-        try:
-            re.compile(written)
-        except re.error:
-            continue
-        return written
-    return NOTHING
 
 
 def _converters(pattern: Any) -> Iterator[tuple[str, str]]:

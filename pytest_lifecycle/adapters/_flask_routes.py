@@ -9,46 +9,28 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, final
+from typing import Any, final
 from urllib.parse import unquote, urlsplit
 
 from .._trace.exchange import Exchange
 from .._trace.routing import RoutePattern, RouteTable, Routing
+from ._tables import Lists, Tables
 
 VARIABLE = re.compile(r"<(?:(?P<converter>[^\W\d]\w*)(?:\((?P<arguments>.*?)\))?:)?(?P<name>[^\W\d]\w*)>")
 UNCHECKED = frozenset({"default", "string", "path"})
 """Converters that take any text: none of them is a reason not to match."""
 
 TABLES_KEPT = 100
-"""How many tables are kept: a map with hosts has one for each server name."""
-
-
-class Table(NamedTuple):
-    """What is known of one URL map.
-
-    Attributes:
-        map: The map itself: it is kept alive, since its `id` is a key.
-        rules: Its rules, in the order they are tried.
-        patterns: The same as data.
-        places: Where each stands, by its `id`.
-    """
-
-    map: Any
-    rules: list[Any]
-    patterns: RouteTable
-    places: dict[int, int]
+"""How many tables are kept: a map has one for each server name."""
 
 
 @final
 class Maps:
-    """The tables of the URL maps that were seen."""
+    """The rules of the URL maps that were seen."""
 
     def __init__(self) -> None:
-        self._tables: dict[tuple[int, str], Table] = {}
-
-    def forget(self) -> None:
-        """Drop the tables."""
-        self._tables.clear()
+        self._tables = Tables(_lists, relist=lambda url_map, _: _lists(url_map), limit=TABLES_KEPT)
+        self.forget, self.detach = self._tables.forget, self._tables.detach
 
     def note(self, exchange: Exchange, adapter: Any, method: str, chosen: Any, prefix: str) -> None:
         """Note what a map decided.
@@ -62,10 +44,10 @@ class Maps:
         """
         table = self._table(adapter)
         host = ""
-        if any(pattern.host for pattern in table.patterns):
+        if table.has_hosts:
             host = adapter.server_name if adapter.map.host_matching else _host(adapter.subdomain, adapter.server_name)
         place = table.places.get(id(chosen))
-        exchange.routing.append(Routing(table.patterns, place, method, path_of(adapter), host, prefix))
+        exchange.routing.append(Routing(table, place, method, path_of(adapter), host, prefix))
 
     def why_redirected(self, adapter: Any, url: str) -> str:
         """Say why a map sent the client elsewhere: the name of the setting or of the rule's argument that did it."""
@@ -75,28 +57,33 @@ class Maps:
         if unquote(urlsplit(url).path) == f"{adapter.script_name.rstrip('/')}{path}/":
             return "strict_slashes"
         table = self._table(adapter)
-        for rule, pattern in zip(table.rules, table.patterns, strict=True):
-            if pattern.fits(path) and rule.redirect_to is not None:
+        known = {table.places[id(rule)]: rule for rule in _rules(adapter)}
+        for at, pattern in enumerate(table):
+            if pattern.fits(path) and known[at].redirect_to is not None:
                 return "redirect_to"
-            if pattern.fits(path) and rule.alias:
+            if pattern.fits(path) and known[at].alias:
                 return "alias"
         return "redirect_defaults"
 
-    def _table(self, adapter: Any) -> Table:
-        rules = [
-            rule for rule in adapter.map.iter_rules() if not rule.build_only and rule.websocket == adapter.websocket
-        ]
-        hosts = adapter.map.host_matching or any(rule.subdomain for rule in rules)
-        key = (id(adapter.map), adapter.server_name if hosts else "")
-        known = self._tables.get(key)
-        if known is None or len(known.rules) != len(rules) or known.places.keys() != {id(rule) for rule in rules}:
-            ordered = list(_in_order(rules, adapter.map.host_matching))
-            patterns = RouteTable(_pattern(rule, adapter, hosts) for rule in ordered)
-            known = Table(adapter.map, ordered, patterns, {id(rule): at for at, rule in enumerate(ordered)})
-            if len(self._tables) >= TABLES_KEPT:
-                self._tables.clear()
-            self._tables[key] = known
-        return known
+    def _table(self, adapter: Any) -> RouteTable:
+        return self._tables.of(adapter.map, (adapter.server_name, adapter.websocket), lambda: _table_of(adapter))
+
+
+def _lists(url_map: Any) -> Lists:
+    return [list(url_map.iter_rules())]
+
+
+def _rules(adapter: Any) -> list[Any]:
+    return [rule for rule in adapter.map.iter_rules() if not rule.build_only and rule.websocket == adapter.websocket]
+
+
+def _table_of(adapter: Any) -> RouteTable:
+    rules = _rules(adapter)
+    hosts = adapter.map.host_matching or any(rule.subdomain for rule in rules)
+    ordered = list(_in_order(rules, adapter.map.host_matching))
+    return RouteTable(
+        (_pattern(rule, adapter, hosts) for rule in ordered), {id(rule): at for at, rule in enumerate(ordered)}
+    )
 
 
 def path_of(adapter: Any) -> str:
@@ -147,10 +134,6 @@ def _regex(rule: Any) -> str:
     )
     if not rule.strict_slashes:
         written = written.removesuffix("/") + "/?"
-    try:
-        re.compile(written)
-    except re.error:  # two converters name the same group
-        written = VARIABLE.sub("[^/]+", rule.rule)
     return rf"^{written}\Z"
 
 

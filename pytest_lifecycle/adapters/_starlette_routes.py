@@ -8,54 +8,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 from .._observe.probe import Call
 from .._trace.exchange import Exchange
 from .._trace.routing import RoutePattern, RouteTable, Routing
 from ._shape import prefix_of
 from ._starlette_declared import VERBS
+from ._tables import Lists, Tables
 from .asgi import host_of
 
 Key = tuple[int, str]
 """A route by its `id` and its path: one route may be included twice."""
 
 
-class Table(NamedTuple):
-    """What is known of one router.
-
-    Attributes:
-        router: The router itself: it is kept alive, since its `id` is a key.
-        lists: Its list of routes, and those of the routers that it includes, each with what was in it then.
-        patterns: The routes as data.
-        places: Where each stands.
-        has_hosts: Whether one of them is for a host.
-    """
-
-    router: Any
-    lists: list[tuple[list[Any], list[Any]]]
-    patterns: RouteTable
-    places: dict[Key, int]
-    has_hosts: bool
-
-    @property
-    def is_current(self) -> bool:
-        """Whether no route was added or taken away since."""
-        return self.router.routes is self.lists[0][0] and all(now == then for now, then in self.lists)
-
-
 @final
 class Routes:
-    """The tables of the routers that were seen."""
+    """The routes of the routers that were seen."""
 
     def __init__(self) -> None:
-        self._tables: dict[tuple[int, str], Table] = {}
-        self._by_patterns: dict[int, Table] = {}
-
-    def forget(self) -> None:
-        """Drop the tables."""
-        self._tables.clear()
-        self._by_patterns.clear()
+        self._tables = Tables(lambda router: list(_lists(router)), relist=_relisted)
+        self.forget, self.detach = self._tables.forget, self._tables.detach
 
     def begin(self, call: Call, scope: Mapping[str, Any]) -> None:
         """Note that a router looks for a route."""
@@ -63,7 +36,7 @@ class Routes:
             return
         table = self._table(call.owner, scope["type"])
         routing = Routing(
-            table.patterns,
+            table,
             None,
             scope.get("method", "WEBSOCKET"),
             route_path(scope),
@@ -75,8 +48,7 @@ class Routes:
     def choose(self, exchange: Exchange, route: Any, path: str | None) -> None:
         """Note which route the last router chose."""
         for decision in reversed(exchange.routing):
-            table = self._by_patterns.get(id(decision.routes))
-            place = table.places.get((id(route), path or "")) if table is not None else None
+            place = decision.routes.places.get((id(route), path or ""))
             if place is None and hasattr(route, "path"):  # FastAPI includes a copy of what is no `APIRoute`
                 place = next((at for at, pattern in enumerate(decision.routes) if pattern.pattern == path), None)
             if place is not None:
@@ -88,24 +60,26 @@ class Routes:
         if exchange.routing:
             exchange.routing[-1].is_refused = True
 
-    def _table(self, router: Any, scope_type: str) -> Table:
-        known = self._tables.get((id(router), scope_type))
-        if known is None or not known.is_current:
-            found = [(key, pattern) for key, kind, pattern in _flat(router, "") if kind in (scope_type, "")]
-            patterns = RouteTable(pattern for _, pattern in found)
-            places = {key: at for at, (key, _) in reversed(list(enumerate(found)))}
-            has_hosts = any(pattern.host for pattern in patterns)
-            known = Table(router, list(_lists(router)), patterns, places, has_hosts)
-            self._tables[id(router), scope_type] = self._by_patterns[id(patterns)] = known
-        return known
+    def _table(self, router: Any, scope_type: str) -> RouteTable:
+        return self._tables.of(router, scope_type, lambda: _table_of(router, scope_type))
 
 
-def _lists(router: Any) -> Iterator[tuple[list[Any], list[Any]]]:
-    yield router.routes, list(router.routes)
+def _table_of(router: Any, scope_type: str) -> RouteTable:
+    found = [(key, pattern) for key, kind, pattern in _flat(router, "") if kind in (scope_type, "")]
+    places = {key: at for at, (key, _) in reversed(list(enumerate(found)))}
+    return RouteTable((pattern for _, pattern in found), places)
+
+
+def _lists(router: Any) -> Iterator[list[Any]]:
+    yield router.routes
     for route in router.routes:
         inner = getattr(route, "original_router", None)
         if inner is not None:
             yield from _lists(inner)
+
+
+def _relisted(router: Any, lists: Lists) -> Lists:
+    return lists if router.routes is lists[0] else list(_lists(router))
 
 
 def _host(scope: Mapping[str, Any]) -> str:
