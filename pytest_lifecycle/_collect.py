@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Final, final
 
 import pytest
@@ -126,6 +127,9 @@ def is_observed(item: pytest.Item) -> bool:
 
 PREPARED: Final = pytest.StashKey[bool]()
 
+NEEDED: Final = ("._around", "._compared", "._show.report")
+"""What a test and its report take: to import it then would be too late for a test that has patched `open`."""
+
 
 def observe(item: pytest.Item) -> ItemTraces:
     """Observe this test until `release` is called on what is returned.
@@ -146,6 +150,8 @@ def prepare(config: pytest.Config) -> None:
     config.stash[PREPARED] = True
     from . import _session as session
 
+    for module in NEEDED:
+        import_module(module, __package__)
     session.keep_arguments(config.stash[SETTINGS].keeps_arguments)
     for adapters in config.hook.pytest_lifecycle_adapters(config=config):
         session.add_adapters(adapters)

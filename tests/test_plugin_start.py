@@ -66,6 +66,31 @@ def test_a_run_that_does_not_use_the_plugin_imports_nothing_more_and_switches_no
     project.runpytest_subprocess().assert_outcomes(passed=1, failed=1)
 
 
+FAILING = """
+import sys
+
+LOADED = []
+
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [b""]
+
+def test_failing():
+    LOADED.append(set(sys.modules))
+    app({"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, lambda status, headers: None)
+    assert ["a"] == ["b"]
+
+def test_its_report_imported_nothing():
+    late = sys.modules.keys() - LOADED[0]
+    assert [name for name in sorted(late) if name.startswith("pytest_lifecycle")] == []
+"""
+
+
+def test_nothing_is_imported_during_a_test_which_may_have_patched_how_files_are_read(project: pytest.Pytester) -> None:
+    project.makepyfile(FAILING)
+    project.runpytest_subprocess("--lifecycle").assert_outcomes(passed=1, failed=1)
+
+
 def test_a_run_without_the_plugin_has_no_trace_of_it(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:lifecycle")

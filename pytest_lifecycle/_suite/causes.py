@@ -58,6 +58,10 @@ class Nearby:
     named: Mapping[str, str] = field(default_factory=dict)
 
 
+VERBS: Final = frozenset({"get", "head", "post", "put", "patch", "delete", "options", "trace"})
+"""The methods of a class that answers each method of HTTP by one of its own."""
+
+
 def aspects_of(before: Line, after: Line) -> tuple[str, ...]:
     """Say in what two lines differ; empty where only the path does."""
     return tuple(
@@ -184,8 +188,14 @@ def _nearby(before: Line, after: Line, nearby: Nearby | None) -> Iterator[str]:
     nearest, asked = nearby.nearest, before.route or before.path or ""
     if nearest is not None and are_similar(nearest.partition(" ")[0], asked):
         yield f"the nearest is {nearest}"
-    elif before.handler is not None and before.handler in nearby.named:
-        yield f"its handler {before.handler} is at {nearby.named[before.handler]} now"
+    elif before.handler is not None and (name := _route_name(before.handler)) in nearby.named:
+        yield f"its handler {before.handler} is at {nearby.named[name]} now"
+
+
+def _route_name(handler: str) -> str:
+    """Give what a framework names a handler's route: a method goes by its own name, a class's `get` by the class's."""
+    owner, _, name = handler.rpartition(".")
+    return owner if owner and name in VERBS else name
 
 
 def _answered(before: Line, after: Line) -> Iterator[str]:

@@ -286,6 +286,13 @@ def test_where_a_lost_route_may_have_gone(nearby: Nearby, told: str | None) -> N
     assert finding.consequences == (ended,) if told is None else (told, ended)
 
 
+@pytest.mark.parametrize(("handler", "name"), [("Shop.read_order", "read_order"), ("Order.get", "Order")])
+def test_where_a_method_that_answered_may_have_gone(handler: str, name: str) -> None:
+    nearby = {"GET /orders/42": Nearby(None, {name: "/goods/{order_id}", "get": "/other"})}
+    (finding,) = COMPARISON.findings("test", lines_of([request(handler=handler)]), [lost()], nearby=nearby)
+    assert finding.consequences[0] == f"its handler {handler} is at /goods/{{order_id}} now"
+
+
 def test_a_request_that_no_route_took_before_is_told_no_other_route_by_name() -> None:
     before, after = (lost(status=405, outcome="method_not_allowed", dependencies=names) for names in (("user",), ()))
     nearby = {"GET /orders/42": Nearby("/orders/{order_id} (takes PUT)")}
