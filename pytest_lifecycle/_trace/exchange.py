@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import weakref
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple, Self, final
@@ -22,10 +23,10 @@ REQUEST_LIMIT = 64 * 1024
 """How many bytes of a request's body are kept: secrets in it are taken out of what is shown (never the body itself)."""
 
 
-CREDENTIALS = frozenset(
-    {"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token", "x-access-token"}
+CREDENTIALS = re.compile(
+    r"(?!.*[cx]srf)(?:.*[-_])?(?:authorization|authentication|auth|cookie|token|api[-_]?key|access[-_]?key|jwt)(?:[-_].*)?"
 )
-"""The headers that tell who asks, in lower case."""
+"""The headers that tell who asks: a token against forged requests does not."""
 
 WARNING_LIMIT = 100
 """How many warnings a trace lists."""
@@ -211,7 +212,7 @@ class Exchange:
     def is_anonymous(self) -> bool:
         """Whether the request brought no credentials (see `CREDENTIALS`); an empty header brings none."""
         brought = (_lower(name) for name, value in self.request_headers if value)
-        return not self.is_vouched_for and CREDENTIALS.isdisjoint(brought)
+        return not (self.is_vouched_for or any(map(CREDENTIALS.fullmatch, brought)))
 
     @property
     def is_preflight(self) -> bool:

@@ -301,11 +301,14 @@ def host_of(scope: Mapping[str, Any]) -> str:
 
 
 def _url_of(scope: Mapping[str, Any]) -> str:
-    host = host_of(scope)
-    if not host:
-        server = scope.get("server") or ("localhost", None)
-        host = server[0] if server[1] is None else f"{server[0]}:{server[1]}"
-    raw = scope.get("raw_path")
-    path = raw.decode("latin-1") if raw else scope.get("path", "/")
-    query = scope.get("query_string", b"").decode("latin-1")
+    """Give the URL that was asked for. Some clients' scopes hold what no server's does: nothing of them is used up."""
+    server = scope.get("server")
+    name, port = server if isinstance(server, list | tuple) and len(server) == 2 else ("localhost", None)
+    host = host_of(scope) or (name if port is None else f"{name}:{port}")
+    path = _text(scope.get("raw_path")) or scope.get("path", "/")
+    query = _text(scope.get("query_string"))
     return f"{scope.get('scheme', 'http')}://{host}{path}" + (f"?{query}" if query else "")
+
+
+def _text(sent: object) -> str:
+    return sent.decode("latin-1") if isinstance(sent, bytes) else sent if isinstance(sent, str) else ""

@@ -74,8 +74,8 @@ def test_what_a_module_validates_as_it_is_imported_is_no_validation_of_the_reque
     client: Client, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = "import pydantic\npydantic.TypeAdapter(int).validate_python('1')\n"
-    (tmp_path / "imported_late.py").write_text(f"{source}urlpatterns = []\n")
+    (tmp_path / "office_imported_late.py").write_text(f"{source}urlpatterns = []\n")
     monkeypatch.syspath_prepend(tmp_path)
-    with django_shop.shop_settings(ROOT_URLCONF="imported_late"):
+    with django_shop.shop_settings(ROOT_URLCONF="office_imported_late"):
         first, second = client.get("/"), client.get("/")
     assert first.validation == second.validation == "not reached"

@@ -713,7 +713,14 @@ def test_sync_and_async_clients_have_the_same_verbs_and_options() -> None:
 
 @pytest.mark.parametrize(
     ("headers", "is_anonymous"),
-    [({}, True), ({"cookie": ""}, True), ({"Cookie": "sid=1"}, False), ({"x-api-key": "k"}, False)],
+    [
+        ({}, True),
+        ({"cookie": ""}, True),
+        ({"Cookie": "sid=1"}, False),
+        ({"x-api-key": "k"}, False),
+        ({"Authentication-Token": "t"}, False),
+        ({"x-csrf-token": "t", "idempotency-key": "k", "x-author": "ada"}, True),
+    ],
 )
 @pytest.mark.parametrize("app", [hello, wsgi_hello])
 def test_who_brings_no_credentials_is_anonymous(app: Any, headers: dict[str, str], is_anonymous: bool) -> None:

@@ -74,6 +74,28 @@ def test_it_sees_httpx_s_transports() -> None:
     assert [(trace.interface, trace.text) for trace in traces] == [("asgi", "hello"), ("wsgi", "hello")]
 
 
+def asked_with(server: object) -> list[tuple[str, int | None, list[str]]]:
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": "a=1", "headers": [], "server": server}
+
+    async def send(message: Any) -> None:
+        """Take it."""
+
+    with observe() as traces:
+        asyncio.run(hello(scope, None, send))  # type: ignore[arg-type]
+    return [(trace.url, trace.status, trace.warnings) for trace in traces]
+
+
+@pytest.mark.parametrize("server", ["localhost", None, 7, ["localhost"]])
+def test_a_scope_that_no_server_would_make_is_traced(server: object) -> None:
+    assert asked_with(server) == [("http://localhost/?a=1", 200, [])]
+
+
+def test_what_comes_only_once_in_a_scope_is_not_used_up() -> None:
+    server = iter(["localhost", 80])
+    assert asked_with(server) == [("http://localhost/?a=1", 200, [])]
+    assert list(server) == ["localhost", 80]
+
+
 def test_an_app_that_ran_unobserved_before_is_seen() -> None:
     app = Flask(__name__)
 
