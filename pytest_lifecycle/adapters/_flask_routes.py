@@ -30,7 +30,7 @@ class Maps:
 
     def __init__(self) -> None:
         self._tables = Tables(_lists, relist=lambda url_map, _: _lists(url_map), limit=TABLES_KEPT)
-        self.forget, self.detach = self._tables.forget, self._tables.detach
+        self.forget = self._tables.forget
 
     def note(self, exchange: Exchange, adapter: Any, method: str, chosen: Any, prefix: str) -> None:
         """Note what a map decided.

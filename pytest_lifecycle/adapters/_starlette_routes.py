@@ -28,7 +28,7 @@ class Routes:
 
     def __init__(self) -> None:
         self._tables = Tables(lambda router: list(_lists(router)), relist=_relisted)
-        self.forget, self.detach = self._tables.forget, self._tables.detach
+        self.forget = self._tables.forget
 
     def begin(self, call: Call, scope: Mapping[str, Any]) -> None:
         """Note that a router looks for a route."""

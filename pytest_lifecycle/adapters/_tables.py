@@ -79,11 +79,6 @@ class Tables:
                 self._rest(key, known)
         self._known.clear()
 
-    def detach(self) -> None:
-        """Drop all tables."""
-        self._known.clear()
-        self._resting.clear()
-
     def of(self, router: Any, variant: Hashable, make: Callable[[], RouteTable]) -> RouteTable:
         """Give the table of a router.
 

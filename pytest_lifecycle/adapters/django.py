@@ -56,10 +56,6 @@ class DjangoAdapter(Adapter):
         self._views.clear()
         self._hooks.clear()
 
-    def detach(self) -> None:
-        super().detach()
-        self._resolvers.detach()
-
     def probes(self) -> Iterable[Probe]:
         yield from self._handler_probes()
         yield from self._middleware_probes()

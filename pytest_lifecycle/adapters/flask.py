@@ -56,10 +56,6 @@ class FlaskAdapter(Adapter):
         self._views.clear()
         self._hooks.clear()
 
-    def detach(self) -> None:
-        super().detach()
-        self._maps.detach()
-
     def probes(self) -> Iterable[Probe]:
         yield from self._app_probes()
         yield from self._hook_probes()

@@ -76,10 +76,6 @@ class StarletteAdapter(Adapter):
         self._handlers.clear()
         self._ends.clear()
 
-    def detach(self) -> None:
-        super().detach()
-        self.routes.detach()
-
     def probes(self) -> Iterable[Probe]:
         yield from self._app_probes()
         yield from self._layer_probes()

@@ -1,4 +1,4 @@
-"""The routes of a router are looked at once for a whole run, and again once they are others."""
+"""The routes of a router are looked at once for all tests, and again once they are others."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from werkzeug.routing import Rule
 from pytest_lifecycle import Client, Trace
 from pytest_lifecycle import _session as session
 from tests.apps import django_app
-from tests.engine import IS_PROFILING
 
 
 class Shop(NamedTuple):
@@ -69,51 +68,56 @@ def shop(request: pytest.FixtureRequest) -> Iterator[Shop]:
         yield made
 
 
+@pytest.fixture(params=[session.whole_run, nullcontext], ids=["all tests observed", "some tests observed"])
+def run(request: pytest.FixtureRequest) -> Iterator[None]:
+    with request.param():
+        yield
+
+
 def ask(app: Any, url: str) -> Trace:
     """Ask as a test of its own does."""
     with Client(app) as client:
         return client.get(url)
 
 
-@pytest.mark.skipif(IS_PROFILING, reason="with sys.setprofile nothing is kept between tests")
+@pytest.mark.usefixtures("run")
 def test_a_router_is_looked_at_once_for_all_tests(shop: Shop) -> None:
-    with session.whole_run():
-        first, second = ask(shop.app, "/"), ask(shop.app, "/")
+    first, second = ask(shop.app, "/"), ask(shop.app, "/")
     assert first.route is not None
     assert second.route == first.route
     assert second._exchange.routing[0].routes is first._exchange.routing[0].routes
 
 
+@pytest.mark.usefixtures("run")
 def test_a_route_that_was_added_between_two_tests_is_known(shop: Shop) -> None:
-    with session.whole_run():
-        before = [candidate.pattern for candidate in ask(shop.app, "/no").candidates]
-        shop.add()
-        after = [candidate.pattern for candidate in ask(shop.app, "/no").candidates]
-        late = ask(shop.app, "/late")
+    before = [candidate.pattern for candidate in ask(shop.app, "/no").candidates]
+    shop.add()
+    after = [candidate.pattern for candidate in ask(shop.app, "/no").candidates]
+    late = ask(shop.app, "/late")
     assert [pattern for pattern in after if pattern not in before] == ["/late"]
     assert (late.status, late.route) == (200, "GET /late")
 
 
+@pytest.mark.usefixtures("run")
 def test_a_route_that_took_the_place_of_its_like_between_two_tests_is_the_one() -> None:
     async def other(request: Request) -> PlainTextResponse:
         return PlainTextResponse("other")
 
     app = Starlette(routes=[Route("/first", page), Route("/", page)])
-    with session.whole_run():
-        before = ask(app, "/")
-        app.router.routes[:] = [Route("/", other)]
-        after = ask(app, "/")
+    before = ask(app, "/")
+    app.router.routes[:] = [Route("/", other)]
+    after = ask(app, "/")
     assert (before.route, before.handler) == ("GET /", "page")
     assert (after.route, after.handler) == ("GET /", "other")
     assert [candidate.pattern for candidate in after.candidates] == ["/"]
 
 
+@pytest.mark.usefixtures("run")
 @pytest.mark.parametrize("make", [starlette_shop, flask_shop])
 def test_what_is_known_of_a_router_keeps_no_app(make: Callable[[], Shop]) -> None:
-    with session.whole_run():
-        made = make()
-        ask(made.app, "/")
-        gone = weakref.ref(made.app)
-        del made
-        gc.collect()
-        assert gone() is None
+    made = make()
+    ask(made.app, "/")
+    gone = weakref.ref(made.app)
+    del made
+    gc.collect()
+    assert gone() is None
