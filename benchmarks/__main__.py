@@ -12,6 +12,7 @@ from . import apps
 from .facts import reading, websockets
 from .layers import kept_trace, per_layer
 from .memory import growth
+from .per_test import flask_of, own_cost, starlette_of
 from .requests import against_asgi_clients, against_own_client
 from .start import run_cost, start_cost
 
@@ -84,6 +85,19 @@ def fact_rows(rounds: int, repeats: int) -> list[Row]:
     ]
 
 
+def test_rows(rounds: int, repeats: int) -> list[Row]:
+    """Measure what is added to a test of its own."""
+    return [
+        Row(
+            f"{framework} app of {routes} routes: added to a test with one request",
+            own_cost(make, routes, rounds=rounds, repeats=repeats) * 1e6,
+            "us",
+        )
+        for framework, make in (("Starlette", starlette_of), ("Flask", flask_of))
+        for routes in (10, 600)
+    ]
+
+
 def other_rows(rounds: int, repeats: int) -> list[Row]:
     """Measure layers, memory and pytest's start."""
     took, modules = start_cost(rounds)
@@ -118,6 +132,7 @@ def main() -> None:
         *asgi_rows(rounds, repeats),
         *wsgi_rows(rounds, repeats),
         *fact_rows(rounds, repeats),
+        *test_rows(rounds, max(10, repeats // 4)),
         *other_rows(rounds, max(20, repeats // 4)),
     ]
     version = platform.python_version()
