@@ -14,7 +14,7 @@ from importlib.machinery import ModuleSpec
 from typing import final
 
 from ._errors import LifecycleError
-from ._observe.contract import Adapter
+from ._observe.contract import Adapter, Later
 from ._observe.monitoring import MonitoringSource
 from ._observe.probe import Probe
 from ._observe.profiling import THREADS, ProfilingSource
@@ -225,7 +225,7 @@ class Session:
         return next((state for state in states if state is not None), None)
 
     def _able(self) -> Iterator[Adapter]:
-        self._add_builtin()
+        self._load_builtin()
         return (
             adapter
             for adapter in reversed(self._adapters)
@@ -233,15 +233,25 @@ class Session:
             if not adapter.module or adapter.module in sys.modules
         )
 
-    def _add_builtin(self) -> None:
+    def _load_builtin(self) -> None:
+        """Add the adapters that come with the plugin, those for a framework once it has been imported."""
         if not self._has_builtin:
             from .adapters import builtin_adapters
 
             self._adapters[:0] = builtin_adapters()
             self._has_builtin = True
+        for later in [adapter for adapter in self._adapters if isinstance(adapter, Later)]:
+            if later.module in sys.modules:
+                at = self._adapters.index(later)
+                self._adapters[at : at + 1] = loaded = later.load()
+                if later in self._waiting:
+                    self._waiting.remove(later)
+                    self._waiting += loaded
+        self._discoverers = [adapter for adapter in self._adapters if type(adapter).discover is not Adapter.discover]
+        self._forgetful = [adapter for adapter in self._adapters if type(adapter).forget is not Adapter.forget]
 
     def _start(self) -> None:
-        self._add_builtin()
+        self._load_builtin()
         recorder = Recorder(
             Watchlist(self._discover),
             self.publish,
@@ -252,8 +262,6 @@ class Session:
         source = recorder.watchlist.source = make_source(recorder)
         self._recorder, self._source = recorder, source
         self._waiting, self._awaited = list(self._adapters), []
-        self._discoverers = [adapter for adapter in self._adapters if type(adapter).discover is not Adapter.discover]
-        self._forgetful = [adapter for adapter in self._adapters if type(adapter).forget is not Adapter.forget]
         self._modules = 0
         source.start()
         self._refresh()
@@ -330,14 +338,15 @@ class Session:
         if len(sys.modules) == self._modules and all(map(_is_initializing, self._awaited)):
             return
         self._refreshing = True
-        self._modules = len(sys.modules)
-        imported = [adapter for adapter in self._waiting if not adapter.module or adapter.module in sys.modules]
-        initializing = _initializing({_package(adapter) for adapter in imported})
-        ready = [adapter for adapter in imported if _package(adapter) not in initializing]
-        self._awaited = list(initializing.values())
-        self._waiting = [adapter for adapter in self._waiting if adapter not in ready]
-        self._stale = bool(self._awaited)
         try:
+            self._load_builtin()
+            self._modules = len(sys.modules)
+            imported = [adapter for adapter in self._waiting if not adapter.module or adapter.module in sys.modules]
+            initializing = _initializing({_package(adapter) for adapter in imported})
+            ready = [adapter for adapter in imported if _package(adapter) not in initializing]
+            self._awaited = list(initializing.values())
+            self._waiting = [adapter for adapter in self._waiting if adapter not in ready]
+            self._stale = bool(self._awaited)
             for adapter in ready:
                 self._activate(adapter, self._recorder.watchlist)
         finally:

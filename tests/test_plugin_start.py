@@ -45,6 +45,15 @@ def test_importing_the_plugin_imports_nothing_heavy() -> None:
     assert imported_by("import pytest_lifecycle.plugin") <= LIGHT
 
 
+def test_what_is_known_of_a_framework_is_loaded_with_it() -> None:
+    of_flask, of_django = "pytest_lifecycle.adapters.flask", "pytest_lifecycle.adapters.django"
+    watching = "from pytest_lifecycle import observe\nwith observe():\n    "
+    assert not {of_flask, of_django} & imported_by(f"{watching}import json")
+    assert {of_flask, of_django} & imported_by(f"import flask\n{watching}import json") == {of_flask}
+    making = "import flask\n    flask.Flask('shop').test_client().get('/')"
+    assert {of_flask, of_django} & imported_by(f"{watching}{making}") == {of_flask}
+
+
 def test_a_run_that_does_not_use_the_plugin_imports_nothing_more_and_switches_nothing_on(
     project: pytest.Pytester,
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, final
 
 from .probe import Expected, Probe
 
@@ -87,3 +87,17 @@ class Adapter:
     def detach(self) -> None:
         """Let go of the observer, and of all that was remembered; called as observation ends."""
         self.forget()
+
+
+@final
+class Later(Adapter):
+    """Stands for the adapters of a library until that has been imported.
+
+    Args:
+        library: The library's package.
+        load: Gives the adapters.
+    """
+
+    def __init__(self, library: str, load: Callable[[], list[Adapter]]) -> None:
+        self.name = self.module = library
+        self.load = load

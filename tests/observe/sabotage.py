@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pytest_lifecycle import Kind, Trace
+from pytest_lifecycle._observe.contract import Adapter, Later
 from pytest_lifecycle._observe.probe import Probe, location_of
 from pytest_lifecycle._session import _session as session
 from pytest_lifecycle.adapters import builtin_adapters
@@ -44,9 +45,14 @@ def declared() -> dict[Reader, str]:
 
     The libraries must have been imported.
     """
-    adapters = [(adapter.name, probe) for adapter in builtin_adapters() for probe in _probes_of(adapter)]
+    adapters = [(adapter.name, probe) for adapter in _loaded(builtin_adapters()) for probe in _probes_of(adapter)]
     libraries = frozenset(probe.target for _, probe in adapters)
     return {reader: name for name, probe in adapters for reader in readers_of(probe, libraries)}
+
+
+def _loaded(adapters: Iterable[Adapter]) -> Iterator[Adapter]:
+    for adapter in adapters:
+        yield from adapter.load() if isinstance(adapter, Later) else [adapter]
 
 
 def _probes_of(adapter: Any) -> Iterable[Probe]:
