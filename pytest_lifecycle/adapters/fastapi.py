@@ -72,7 +72,7 @@ class FastAPIAdapter(Adapter):
     def _routing_probes(self) -> Iterable[Probe]:
         from fastapi import routing
 
-        for code in self.starlette.endpoint_apps_of(routing):  # its own since 0.116
+        for code in self.starlette.endpoints.apps_of(routing):  # its own since 0.116
             yield Probe(code, span=False)
         if "app" in routing.APIRouter.__dict__:
             yield self.starlette.router(routing.APIRouter.app)

@@ -5,9 +5,8 @@ Read from starlette/{applications,routing,endpoints,responses,background,_except
 
 from __future__ import annotations
 
-import types
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 from .._observe.contract import Adapter, Inside
 from .._observe.probe import (
@@ -17,34 +16,18 @@ from .._observe.probe import (
     Step,
     attribute_of,
     code_of,
-    handler_chain,
     location_of,
     name_of,
     nested_code,
-    plain_name,
 )
 from .._trace.declared import Declared
 from .._trace.facts import Verdict
 from .._trace.span import Kind
-from ._dispatching import dispatch_chain
 from ._shape import owner_name, prefix_of
-from ._starlette_declared import VERBS, Reader
+from ._starlette_declared import Reader
+from ._starlette_endpoints import Endpoints
 from ._starlette_routes import Routes
-from .asgi import SHAPE, AsgiAdapter, see_scope
-
-
-class End(NamedTuple):
-    """What is known of a route's end.
-
-    Attributes:
-        route: The route: it is kept alive, since its `id` is a key.
-        endpoint: The name of its endpoint.
-        expected: What runs inside of it.
-    """
-
-    route: object
-    endpoint: str
-    expected: Expected
+from .asgi import SHAPE, AsgiAdapter
 
 
 @final
@@ -53,10 +36,6 @@ class StarletteAdapter(Adapter):
 
     Args:
         asgi: The adapter for the layers, which knows what crosses them.
-
-    Attributes:
-        endpoint_apps: What a route makes an app of its endpoint with, by the `id` of the code: what its `app` is,
-            where it has no middleware of its own.
     """
 
     name = "starlette"
@@ -67,14 +46,13 @@ class StarletteAdapter(Adapter):
     def __init__(self, asgi: AsgiAdapter) -> None:
         self.asgi: AsgiAdapter = asgi
         self.routes: Routes = Routes()
-        self.endpoint_apps: dict[int, types.CodeType] = {}
+        self.endpoints: Endpoints = Endpoints(asgi)
         self._handlers: dict[int, tuple[object, Expected]] = {}
-        self._ends: dict[int, End] = {}
 
     def forget(self) -> None:
         self.routes.forget()
         self._handlers.clear()
-        self._ends.clear()
+        self.endpoints.forget()
 
     def probes(self) -> Iterable[Probe]:
         yield from self._app_probes()
@@ -166,7 +144,7 @@ class StarletteAdapter(Adapter):
             routing.Router.__call__,
             routing.BaseRoute.__call__,
             routing.Router.lifespan,
-            *self.endpoint_apps_of(routing),
+            *self.endpoints.apps_of(routing),
             *nested_code(wrap_app_handling_exceptions, "wrapped_app"),
         ):
             yield Probe(function, span=False)
@@ -204,13 +182,6 @@ class StarletteAdapter(Adapter):
         _decide(call, Verdict.METHOD_NOT_ALLOWED)
         self.routes.refuse(call.exchange)
 
-    def endpoint_apps_of(self, module: Any) -> list[types.CodeType]:
-        """Give, and remember, what this module's routes make apps of their endpoints with."""
-        makers = (getattr(module, name, None) for name in ("request_response", "websocket_session"))
-        codes = [code for maker in makers if maker is not None for code in nested_code(maker, "app")]
-        self.endpoint_apps.update((id(code), code) for code in codes)
-        return codes
-
     def router(self, function: object) -> Probe:
         """Give the probe for a router's main function: it tells a redirect to the other slash from a match."""
         return self.asgi.layer(
@@ -239,7 +210,7 @@ class StarletteAdapter(Adapter):
             return
         span.name = f"{method} {prefix_of(span)}{route.path}"
         self.routes.choose(call.exchange, call.owner, route.path)
-        known = self._ends.get(id(call.owner)) or self._learn(call.owner, route.endpoint)
+        known = self.endpoints.of(call.owner, route.endpoint)
         span.attributes.update(
             verdict=Verdict.MATCHED,
             route_name=route.name,
@@ -247,47 +218,6 @@ class StarletteAdapter(Adapter):
             endpoint=known.endpoint,
         )
         self.watcher.expect(span, known.expected)
-
-    def _learn(self, route: Any, endpoint: Any) -> End:
-        expected = Expected([*self._endpoint(endpoint), *self._inside(route)])
-        known = self._ends[id(route)] = End(route, name_of(endpoint), expected)
-        return known
-
-    def _inside(self, route: Any) -> list[Probe]:
-        """Give what is a step inside of a route's own middleware: the innermost shows what it did only to a step."""
-        if route.app is route.endpoint or id(code_of(route.app)) in self.endpoint_apps:
-            return []
-        if _is_endpoint_class(route.endpoint):
-            function = route.endpoint.dispatch
-            return [Probe(function, Kind.ROUTING, name="endpoint", builtin=True, entering=self._see_edges)]
-        return [
-            self.asgi.layer(code, Kind.ROUTING, name="endpoint", builtin=True) for code in self.endpoint_apps.values()
-        ]
-
-    def _see_edges(self, call: Call) -> None:
-        """An endpoint's class keeps what it was called with."""
-        span, endpoint = call.span, call.owner
-        code = code_of(endpoint.send)
-        if span is None or call.parent is None or code is None:
-            return
-        see_scope(span, call.parent, endpoint.scope)
-        self.asgi.watch_send(code, endpoint.send)
-        span._send, span._send_code = endpoint.send, id(code)
-
-    def _endpoint(self, endpoint: Any) -> list[Probe]:
-        from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
-
-        if _is_endpoint_class(endpoint):
-            chain = [*dispatch_chain(endpoint, "dispatch", lambda cls: cls is HTTPEndpoint)]
-            for verb in VERBS:
-                function = getattr(endpoint, verb, None)
-                if function is not None:
-                    chain += handler_chain(function, name=f"{plain_name(endpoint.__qualname__)}.{verb}")
-        elif isinstance(endpoint, type) and issubclass(endpoint, WebSocketEndpoint):
-            chain = handler_chain(endpoint.dispatch, name=plain_name(endpoint.__qualname__), entering=self._see_edges)
-        else:
-            chain = handler_chain(endpoint) if not SHAPE.is_app(endpoint) else []
-        return chain
 
     def _mounted(self, call: Call) -> None:
         if call.span is None:
@@ -316,12 +246,6 @@ class StarletteAdapter(Adapter):
                 SHAPE.claim(cls.__call__, Step(Kind.RESPONSE, cls.__name__, location_of(cls), True))
                 yield Probe(cls.__call__, Kind.RESPONSE, name=owner_name, builtin=True)
         yield Probe(background.BackgroundTask.__call__, Kind.BACKGROUND, name=lambda call: name_of(call.owner.func))
-
-
-def _is_endpoint_class(endpoint: Any) -> bool:
-    from starlette.endpoints import HTTPEndpoint
-
-    return isinstance(endpoint, type) and issubclass(endpoint, HTTPEndpoint)
 
 
 def _dispatch_name(call: Call) -> str:
