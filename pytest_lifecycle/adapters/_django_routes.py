@@ -31,7 +31,10 @@ class Resolvers:
 
     def __init__(self) -> None:
         self._tables = Tables(lambda resolver: list(_lists(resolver, ())))
-        self.forget = self._tables.forget
+
+    def forget(self) -> None:
+        """Keep no app alive."""
+        self._tables.forget()
 
     def note(self, exchange: Exchange, resolver: Any, request: Any, match: Any, prefix: str) -> None:
         """Note what a resolver decided.

@@ -30,7 +30,10 @@ class Maps:
 
     def __init__(self) -> None:
         self._tables = Tables(_lists, relist=lambda url_map, _: _lists(url_map), limit=TABLES_KEPT)
-        self.forget = self._tables.forget
+
+    def forget(self) -> None:
+        """Keep no app alive."""
+        self._tables.forget()
 
     def note(self, exchange: Exchange, adapter: Any, method: str, chosen: Any, prefix: str) -> None:
         """Note what a map decided.

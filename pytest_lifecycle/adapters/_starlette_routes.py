@@ -28,7 +28,10 @@ class Routes:
 
     def __init__(self) -> None:
         self._tables = Tables(lambda router: list(_lists(router)), relist=_relisted)
-        self.forget = self._tables.forget
+
+    def forget(self) -> None:
+        """Keep no app alive."""
+        self._tables.forget()
 
     def begin(self, call: Call, scope: Mapping[str, Any]) -> None:
         """Note that a router looks for a route."""

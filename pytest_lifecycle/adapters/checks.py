@@ -76,9 +76,10 @@ class CheckAdapter(Adapter):
     """
 
     def __init__(self, distribution: str, supports: str, module: str, make: Callable[[Any], Iterable[Probe]]) -> None:
-        self.name = self.distribution = distribution
-        self.supports = supports
-        self.module = module
+        self.name: str = distribution
+        self.distribution: str = distribution
+        self.supports: str = supports
+        self.module: str = module
         self._make = make
 
     def probes(self) -> Iterable[Probe]:

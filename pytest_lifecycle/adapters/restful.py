@@ -35,9 +35,10 @@ class RestfulAdapter(Adapter):
     """
 
     def __init__(self, library: str, distribution: str, supports: str) -> None:
-        self.name = self.module = library
-        self.distribution = distribution
-        self.supports = supports
+        self.name: str = library
+        self.module: str = library
+        self.distribution: str = distribution
+        self.supports: str = supports
         self._around: dict[tuple[type, str], tuple[list[Any], Expected]] = {}
 
     def forget(self) -> None:
@@ -71,10 +72,10 @@ class ParsersAdapter(Adapter):
     """
 
     def __init__(self, library: str, distribution: str, supports: str) -> None:
-        self.name = library
-        self.module = f"{library}.reqparse"
-        self.distribution = distribution
-        self.supports = supports
+        self.name: str = library
+        self.module: str = f"{library}.reqparse"
+        self.distribution: str = distribution
+        self.supports: str = supports
 
     def probes(self) -> Iterable[Probe]:
         reqparse: Any = import_module(self.module)
