@@ -73,7 +73,7 @@ class Tables:
 
     def forget(self) -> None:
         """Keep no app alive."""
-        for key, known in self._known.items():
+        for key, known in list(self._known.items()):  # other threads may be at work
             resting = self._resting.get(key)
             if resting is None or resting.table is not known.table:
                 self._rest(key, known)
