@@ -15,6 +15,7 @@ from typing import final
 
 from ._errors import LifecycleError
 from ._observe.contract import Adapter, Later
+from ._observe.importing import initializing_in, is_initializing, package_of
 from ._observe.monitoring import MonitoringSource
 from ._observe.probe import Probe
 from ._observe.profiling import THREADS, ProfilingSource
@@ -247,8 +248,15 @@ class Session:
                 if later in self._waiting:
                     self._waiting.remove(later)
                     self._waiting += loaded
-        self._discoverers = [adapter for adapter in self._adapters if type(adapter).discover is not Adapter.discover]
-        self._forgetful = [adapter for adapter in self._adapters if type(adapter).forget is not Adapter.forget]
+                    self._enlist(loaded)
+
+    def _enlist(self, adapters: Iterable[Adapter]) -> None:
+        """Note which of these look at code, and which remember."""
+        for adapter in adapters:
+            if type(adapter).discover is not Adapter.discover:
+                self._discoverers.append(adapter)
+            if type(adapter).forget is not Adapter.forget:
+                self._forgetful.append(adapter)
 
     def _start(self) -> None:
         self._load_builtin()
@@ -262,6 +270,8 @@ class Session:
         source = recorder.watchlist.source = make_source(recorder)
         self._recorder, self._source = recorder, source
         self._waiting, self._awaited = list(self._adapters), []
+        self._discoverers, self._forgetful = [], []
+        self._enlist(self._adapters)
         self._modules = 0
         source.start()
         self._refresh()
@@ -295,8 +305,8 @@ class Session:
             self._forget(self._forgetful)
             self._recorder.let_go()
             self._recorder.watchlist.let_go()
-        for adapter, (module, _) in self._probes.items():
-            if sys.modules.get(adapter.module) is not module and adapter not in self._waiting:
+        for adapter in self._probes:
+            if self._is_imported_anew(adapter) and adapter not in self._waiting:
                 self._activate(adapter, self._recorder.watchlist)
 
     def _discover(self, code: types.CodeType, frame: types.FrameType) -> Probe | None:
@@ -335,15 +345,15 @@ class Session:
         """Activate the adapters whose library has been imported since the last look."""
         if self._recorder is None or self._refreshing:
             return
-        if len(sys.modules) == self._modules and all(map(_is_initializing, self._awaited)):
+        if len(sys.modules) == self._modules and all(map(is_initializing, self._awaited)):
             return
         self._refreshing = True
         try:
             self._load_builtin()
             self._modules = len(sys.modules)
             imported = [adapter for adapter in self._waiting if not adapter.module or adapter.module in sys.modules]
-            initializing = _initializing({_package(adapter) for adapter in imported})
-            ready = [adapter for adapter in imported if _package(adapter) not in initializing]
+            initializing = initializing_in({package_of(adapter.module) for adapter in imported})
+            ready = [adapter for adapter in imported if package_of(adapter.module) not in initializing]
             self._awaited = list(initializing.values())
             self._waiting = [adapter for adapter in self._waiting if adapter not in ready]
             self._stale = bool(self._awaited)
@@ -367,26 +377,6 @@ class Session:
     def _is_imported_anew(self, adapter: Adapter) -> bool:
         known = self._probes.get(adapter)
         return known is None or known[0] is not sys.modules.get(adapter.module)
-
-
-def _package(adapter: Adapter) -> str:
-    return adapter.module.partition(".")[0]
-
-
-def _initializing(packages: set[str]) -> dict[str, ModuleSpec]:
-    """Give what is still being imported of these packages, the package itself first: a probe may need all of it."""
-    found: dict[str, ModuleSpec] = {}
-    for name, module in list(sys.modules.items()):
-        package = name.partition(".")[0]
-        if package and package in packages and package not in found:
-            spec = getattr(module, "__spec__", None)
-            if spec is not None and _is_initializing(spec):
-                found[package] = spec
-    return found
-
-
-def _is_initializing(spec: ModuleSpec) -> bool:
-    return bool(getattr(spec, "_initializing", False))
 
 
 _session = Session()

@@ -25,9 +25,10 @@ def dispatch_chain(view_class: Any, name: str, is_library_s: Callable[[type], bo
         yield from handler_chain(dispatch)[:-1]
         function = inspect.unwrap(dispatch)
         if code_of(function) is not None:
-            yield Probe(function, Kind.DECORATOR, name=f"{plain_name(cls.__qualname__)}.{name}", leaving=_dispatched)
+            yield Probe(function, Kind.DECORATOR, name=f"{plain_name(cls.__qualname__)}.{name}", leaving=wrapper_left)
 
 
-def _dispatched(call: Call) -> None:
+def wrapper_left(call: Call) -> None:
+    """What is around a method returned: it answered itself, unless it handed the request on."""
     if call.span is not None:
         call.span.short_circuited = call.error is None and not call.span.reached_inner

@@ -12,6 +12,7 @@ from typing import Any
 
 from .._observe.probe import Call, Probe, attribute_of, code_of, decorator_name, nested_code, unwrapped
 from .._trace.span import Kind
+from ._dispatching import wrapper_left
 
 LIBRARIES = ("flask_restful", "flask_restx")
 
@@ -43,7 +44,7 @@ def decorators_for(resource: Any, method: str) -> list[Any]:
 def wrapper_probes(decorators: list[Any]) -> list[Probe]:
     """Give the probes of the wrappers that these decorators make, anew for each request."""
     return [
-        Probe(code, Kind.DECORATOR, name=decorator_name(code), applies=_is_around_method, leaving=_wrapper_left)
+        Probe(code, Kind.DECORATOR, name=decorator_name(code), applies=_is_around_method, leaving=wrapper_left)
         for decorator in decorators
         for code in _inside(code_of(decorator))
     ]
@@ -68,8 +69,3 @@ def _is_around_method(call: Call) -> bool:
             return True
         method = attribute_of(unwrapped(method), "__wrapped__")
     return False
-
-
-def _wrapper_left(call: Call) -> None:
-    if call.span is not None:
-        call.span.short_circuited = call.error is None and not call.span.reached_inner

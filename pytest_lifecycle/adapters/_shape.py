@@ -103,34 +103,41 @@ class Shape:
             return None
         return {**values, OWNER: owner, **dict(zip(self.parameters, given, strict=True))}
 
-    def variables_of(self, frame: types.FrameType) -> Mapping[str, Any] | None:
-        """Give the variables of a layer's call, as `unpacked` does; None for what is no layer."""
+    def owner_in(self, frame: types.FrameType) -> tuple[Any, Mapping[str, Any]] | None:
+        """Give the object whose method a layer's call is, and the call's variables; None for what is no layer."""
         code = frame.f_code
         if self.takes_any(code):
-            return self.unpacked(code, frame.f_locals)
+            unpacked = self.unpacked(code, frame.f_locals)
+            return None if unpacked is None else (unpacked[OWNER], unpacked)
         if not self.fits(code):
             return None
         values = frame.f_locals
-        return {**values, OWNER: values[code.co_varnames[0]] if code.co_argcount > self._count else None}
+        return (values[code.co_varnames[0]] if code.co_argcount > self._count else None), values
 
     def is_asked(self, frame: types.FrameType, is_request: Callable[..., bool]) -> bool:
         """Whether this call of a function that takes ``*args`` is one of an app's."""
         if str(frame.f_globals.get("__name__")).partition(".")[0] in CARRIERS:
             return False
-        values = self.unpacked(frame.f_code, frame.f_locals)
-        return values is not None and is_request(*(values[name] for name in self.parameters))
+        return self._request_in(frame.f_code, frame.f_locals, is_request) is not None
 
     def unpacking(self, code: types.CodeType, is_request: Callable[..., bool]) -> Callable[[Call], bool]:
         """Give what says whether a call is one of an app's, and gives its arguments their names."""
 
         def applies(call: Call) -> bool:
-            values = self.unpacked(code, call.values)
-            if values is None or not is_request(*(values[name] for name in self.parameters)):
-                return False
-            call.values = values
-            return True
+            values = self._request_in(code, call.values, is_request)
+            if values is not None:
+                call.values = values
+            return values is not None
 
         return applies
+
+    def _request_in(
+        self, code: types.CodeType, values: Mapping[str, Any], is_request: Callable[..., bool]
+    ) -> dict[str, Any] | None:
+        """Give the variables as `unpacked` does; None where they are no request's."""
+        unpacked = self.unpacked(code, values)
+        is_one = unpacked is not None and is_request(*(unpacked[name] for name in self.parameters))
+        return unpacked if is_one else None
 
     def names_in(self, code: types.CodeType) -> tuple[str, ...]:
         """Give the names that the interface's own parameters have in this code."""
@@ -279,9 +286,9 @@ def _layer_around(span: Span | None, shape: Shape) -> tuple[object, list[object]
     """Give the owner of the nearest layer around and, if that is a middleware, the apps that it holds."""
     while span is not None:
         frame = span._frame
-        values = shape.variables_of(frame) if frame is not None and span.kind is not Kind.INTERNAL else None
-        if frame is not None and values is not None:
-            code, owner = frame.f_code, values[OWNER]
+        found = shape.owner_in(frame) if frame is not None and span.kind is not Kind.INTERNAL else None
+        if frame is not None and found is not None:
+            code, (owner, values) = frame.f_code, found
             if owner is None or not _has_method(owner, code):
                 return None
             if span.kind is not Kind.MIDDLEWARE:

@@ -123,9 +123,16 @@ Handler = tuple[str, str | None, tuple[str, int] | None]
 """A method, with the name of what it runs and where that is."""
 
 
+def is_endpoint_class(endpoint: Any) -> bool:
+    """Whether an endpoint is a class that has a method for each of HTTP's."""
+    from starlette.endpoints import HTTPEndpoint
+
+    return isinstance(endpoint, type) and issubclass(endpoint, HTTPEndpoint)
+
+
 def handlers_of(route: Any) -> Iterator[Handler]:
     """Give what a route runs for each of its methods."""
-    from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
+    from starlette.endpoints import WebSocketEndpoint
     from starlette.routing import Route
 
     endpoint = route.endpoint
@@ -133,7 +140,7 @@ def handlers_of(route: Any) -> Iterator[Handler]:
         is_class = isinstance(endpoint, type) and issubclass(endpoint, WebSocketEndpoint)
         function = endpoint.dispatch if is_class else endpoint
         yield WEBSOCKET, name_of(endpoint), _source(function)
-    elif isinstance(endpoint, type) and issubclass(endpoint, HTTPEndpoint):
+    elif is_endpoint_class(endpoint):
         for verb in VERBS:
             function = getattr(endpoint, verb, None)
             if function is not None and (not route.methods or verb.upper() in route.methods):

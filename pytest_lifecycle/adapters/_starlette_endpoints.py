@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, final
 from .._observe.probe import Call, Expected, Probe, code_of, handler_chain, name_of, nested_code, plain_name
 from .._trace.span import Kind
 from ._dispatching import dispatch_chain
-from ._starlette_declared import VERBS
+from ._starlette_declared import VERBS, is_endpoint_class
 from .asgi import SHAPE, AsgiAdapter, see_scope
 
 
@@ -68,7 +68,7 @@ class Endpoints:
         """Give what is a step inside of a route's own middleware: the innermost shows what it did only to a step."""
         if route.app is route.endpoint or id(code_of(route.app)) in self._apps:
             return []
-        if _is_endpoint_class(route.endpoint):
+        if is_endpoint_class(route.endpoint):
             function = route.endpoint.dispatch
             return [Probe(function, Kind.ROUTING, name="endpoint", builtin=True, entering=self._see_edges)]
         return [self._asgi.layer(code, Kind.ROUTING, name="endpoint", builtin=True) for code in self._apps.values()]
@@ -86,7 +86,7 @@ class Endpoints:
     def _endpoint(self, endpoint: Any) -> list[Probe]:
         from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 
-        if _is_endpoint_class(endpoint):
+        if is_endpoint_class(endpoint):
             chain = [*dispatch_chain(endpoint, "dispatch", lambda cls: cls is HTTPEndpoint)]
             for verb in VERBS:
                 function = getattr(endpoint, verb, None)
@@ -97,9 +97,3 @@ class Endpoints:
         else:
             chain = handler_chain(endpoint) if not SHAPE.is_app(endpoint) else []
         return chain
-
-
-def _is_endpoint_class(endpoint: Any) -> bool:
-    from starlette.endpoints import HTTPEndpoint
-
-    return isinstance(endpoint, type) and issubclass(endpoint, HTTPEndpoint)

@@ -14,7 +14,7 @@ from .._observe.probe import Call
 from .._trace.exchange import Exchange
 from .._trace.routing import RoutePattern, RouteTable, Routing
 from ._shape import prefix_of
-from ._starlette_declared import VERBS
+from ._starlette_declared import VERBS, is_endpoint_class
 from ._tables import Lists, Tables
 from .asgi import host_of
 
@@ -133,10 +133,8 @@ def _methods(route: Any) -> Iterable[str]:
     methods: Iterable[str] = getattr(route, "methods", None) or ()
     if methods:
         return methods
-    from starlette.endpoints import HTTPEndpoint
-
     endpoint = getattr(route, "endpoint", None)
-    if not (isinstance(endpoint, type) and issubclass(endpoint, HTTPEndpoint)):
+    if not is_endpoint_class(endpoint):
         return ()
     verbs = [verb.upper() for verb in VERBS if getattr(endpoint, verb, None) is not None]
     return [*verbs, "HEAD"] if "GET" in verbs else verbs

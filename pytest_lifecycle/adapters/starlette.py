@@ -116,20 +116,17 @@ class StarletteAdapter(Adapter):
         return self.asgi.layer(cls.__call__, Kind.MIDDLEWARE, name=cls.__name__, builtin=True, **callbacks)
 
     def _expect_exception_handlers(self, call: Call) -> None:
-        layer = call.owner
-        functions = [*layer._exception_handlers.values(), *layer._status_handlers.values()]
-        self._expect_handlers(call, functions, _exception_handler)
+        self._expect_handlers(call, _exception_handlers)
 
     def _expect_error_handler(self, call: Call) -> None:
-        handler = call.owner.handler
-        if handler is not None:
-            self._expect_handlers(call, [handler], lambda function: Probe(function, Kind.INTERNAL))
+        if call.owner.handler is not None:
+            self._expect_handlers(call, _error_handler)
 
-    def _expect_handlers(self, call: Call, functions: list[Any], made: Callable[[Any], Probe]) -> None:
-        known = self._handlers.get(id(call.owner))
+    def _expect_handlers(self, call: Call, probes_on: Callable[[Any], Iterable[Probe]]) -> None:
+        layer = call.owner
+        known = self._handlers.get(id(layer))
         if known is None:
-            probes = [made(function) for function in functions if code_of(function) is not None]
-            known = self._handlers[id(call.owner)] = (call.owner, Expected(probes))
+            known = self._handlers[id(layer)] = (layer, Expected(probes_on(layer)))
         if call.span is not None:
             self.watcher.expect(call.span, known[1])
 
@@ -255,6 +252,17 @@ def _dispatch_name(call: Call) -> str:
     if type(call.owner) is BaseHTTPMiddleware:
         return name_of(call.owner.dispatch_func)
     return owner_name(call)
+
+
+def _error_handler(layer: Any) -> Iterable[Probe]:
+    if code_of(layer.handler) is not None:
+        yield Probe(layer.handler, Kind.INTERNAL)
+
+
+def _exception_handlers(layer: Any) -> Iterable[Probe]:
+    for function in (*layer._exception_handlers.values(), *layer._status_handlers.values()):
+        if code_of(function) is not None:
+            yield _exception_handler(function)
 
 
 def _exception_handler(function: Any) -> Probe:
